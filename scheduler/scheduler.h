@@ -1,0 +1,51 @@
+// The scheduler: turns queued jobs into runs and runs' records into rows. `tick` does all that is due at `now`
+// and returns; it never waits. One thread calls it; the database connection is that thread's own.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "scheduler/launcher.h"
+#include "storage/blob_store.h"
+#include "storage/database.h"
+
+namespace graft {
+
+// Where a backbone's files are and who it is; nullopt: not configured.
+struct BackboneLocation {
+  std::filesystem::path directory;
+  std::string sha256;
+};
+using FindBackbone = std::function<std::optional<BackboneLocation>(const std::string& name)>;
+
+struct SchedulerOptions {
+  std::filesystem::path runs_directory;
+  int workers = 1;         // runs at the same time
+  int worker_threads = 2;  // threads of each
+  std::string device = "auto";
+  int max_attempts = 3;              // runs of a job before a dying worker fails it
+  int stop_grace_seconds = 5;        // between asking a worker to stop and ending it
+  std::string program_version;
+};
+
+class Scheduler {
+ public:
+  Scheduler(Database& database, const BlobStore& blobs, Launcher& launcher, FindBackbone find_backbone,
+            SchedulerOptions options);
+  ~Scheduler();
+
+  // Once, before the first tick: sweeps blobs without a row and run directories that nothing needs;
+  // runs of an earlier daemon stay active and are re-adopted by tick.
+  void recover(std::int64_t now);
+
+  // Takes in records, notices ended workers, stops runs of cancelled jobs, checks new jobs' files, claims and launches.
+  void tick(std::int64_t now);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace graft

@@ -1,0 +1,49 @@
+// Our Request and Response: what routes see of HTTP. Only services/server.* knows the library behind it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "storage/records.h"
+
+namespace graft {
+
+struct Request {
+  std::string method;  // GET, POST, … ; HEAD is answered like GET without a body by the server
+  std::string path;    // percent-decoded, without query
+  std::vector<std::pair<std::string, std::string>> query;        // decoded, in order
+  std::map<std::string, std::string, std::less<>> headers;       // names in lower case
+  std::map<std::string, std::string, std::less<>> path_members;  // {name} of the route → value
+  std::string body;        // complete, within the limit; empty for uploads, which stream
+  std::string request_id;  // also the x-request-id of the answer
+  Customer customer;       // who asks; set before a route is called
+
+  std::optional<std::string> query_value(std::string_view name) const;
+  std::optional<std::string> header(std::string_view name) const;
+};
+
+// A part of a file as the body (downloads): sent from disk, never through memory.
+struct FileBody {
+  std::filesystem::path path;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::variant<std::string, FileBody> body;
+};
+
+}  // namespace graft

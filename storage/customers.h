@@ -1,0 +1,31 @@
+// Customers and their API keys.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/database.h"
+#include "storage/records.h"
+
+namespace graft {
+
+// The customer of that name, made where there is none. Throws std::invalid_argument for a bad name.
+Customer ensure_customer(Database& database, std::string_view name, UnixTime now);
+
+struct NewApiKey {
+  ApiKey key;
+  std::string secret;  // "graft_" and 43 characters; shown once
+};
+NewApiKey create_api_key(Database& database, std::string_view customer_name, UnixTime now);
+std::vector<ApiKey> list_api_keys(Database& database);
+// By key id or by its shown prefix. False: no such key.
+bool revoke_api_key(Database& database, std::string_view id_or_prefix, UnixTime now);
+// The customer a secret belongs to; nullopt for unknown and revoked ones.
+std::optional<Customer> authenticate(Database& database, std::string_view secret);
+
+// 32 random bytes made at first use and kept: the key that signs download links.
+std::string download_signing_key(Database& database);
+
+}  // namespace graft

@@ -1,0 +1,26 @@
+// Runs: one worker process each, and the trials in its lanes. For the scheduler alone.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/database.h"
+#include "storage/records.h"
+
+namespace graft {
+
+// Takes the oldest queued job (UPDATE … RETURNING): queued → running, attempts + 1, a run in `launching` with the
+// job's trials as its lanes. nullopt: nothing is queued.
+std::optional<Run> claim_next_job(Database& database, UnixTime now);
+
+std::vector<Run> list_active_runs(Database& database);  // launching and running, oldest first
+std::vector<RunLane> list_lanes(Database& database, std::string_view run_id);
+void mark_run_running(Database& database, std::string_view run_id);
+void end_run(Database& database, std::string_view run_id, std::string_view outcome, UnixTime now);
+
+// Inside a Transaction of the caller: how far records.jsonl is taken in.
+void set_records_offset(Database& database, std::string_view run_id, std::int64_t offset);
+
+}  // namespace graft
