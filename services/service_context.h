@@ -1,0 +1,37 @@
+// What every route may use, made once by main and outliving the server. Handlers run on many threads: all members
+// are thread-safe or constant, and a handler checks out its own database connection.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "services/database_pool.h"
+#include "services/predict_client.h"
+#include "storage/blob_store.h"
+#include "storage/records.h"
+#include "trainer/backbone_identity.h"
+
+namespace graft {
+
+// A backbone this daemon was started with; its identity was computed at start.
+struct BackboneInfo {
+  std::string name;                 // what jobs name as `model`
+  std::filesystem::path directory;  // absolute
+  BackboneSummary summary;          // sha256 is its identity
+  UnixTime created_at = 0;          // modification time of its weights
+};
+
+struct ServiceContext {
+  DatabasePool& databases;
+  const BlobStore& blobs;
+  const std::vector<BackboneInfo>& backbones;
+  PredictClient& predict;
+  std::function<void()> poke_scheduler;  // something changed: tick now, not at the next turn
+  std::function<UnixTime()> now;
+  bool keys_required = false;
+  std::string program_version;
+};
+
+}  // namespace graft
