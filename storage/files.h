@@ -21,6 +21,8 @@ struct NewFile {
 File insert_file(Database& database, const NewFile& file, UnixTime now);
 // Expired and deleted files are not found.
 std::optional<File> find_file(Database& database, CustomerId customer, std::string_view id, UnixTime now);
+// For the scheduler: deleted and expired ones too, whose bytes an unfinished job still has.
+std::optional<File> find_file_of_any_customer(Database& database, std::string_view id);
 
 struct FileQuery {
   std::optional<std::string> purpose;

@@ -1,0 +1,28 @@
+// The `data` member of events of type `metrics`: what clients that follow a job draw their curves from.
+// Torch-free, thread-safe (no state).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace graft {
+
+// Absent members are left out; a number that is not finite is written as null.
+struct MetricsEventData {
+  std::int64_t step = 0;
+  std::optional<std::int64_t> total_steps;
+  int epoch = 0;  // 1-based
+  double train_loss = 0;
+  std::optional<double> train_accuracy;
+  std::optional<double> learning_rate;
+  std::optional<double> tokens_per_second;
+  std::optional<double> eta_seconds;
+  // Where an epoch ended:
+  std::optional<double> valid_loss, valid_accuracy, valid_macro_f1;
+};
+
+// A JSON object as text.
+std::string write_metrics_event_data(const MetricsEventData& data);
+
+}  // namespace graft
