@@ -1,0 +1,21 @@
+// Files and models on the wire. No state: any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "services/service_context.h"
+#include "storage/records.h"
+
+namespace graft {
+
+std::string write_file(const File& file);
+std::string write_file_list(const Page<File>& page);
+
+// Backbones belong to "graft", adapter versions to their customer.
+std::string write_model(const BackboneInfo& backbone);
+std::string write_model(const AdapterVersion& version, const Customer& customer);
+std::string write_model_list(const std::vector<BackboneInfo>& backbones,
+                             const std::vector<AdapterVersion>& versions, const Customer& customer);
+
+}  // namespace graft
