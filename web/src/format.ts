@@ -49,13 +49,13 @@ export function ago(time: number, now: number): string {
   return now - time < 1 ? "just now" : `${duration(now - time)} ago`;
 }
 
-/** How much longer a job needs, or how long it took; a dash where nobody knows. */
+/** How much longer a job needs, or how long it took; nothing where nobody knows. */
 export function timing(job: Job, now: number): string {
   if (job.finished_at !== null) return `took ${duration(job.finished_at - job.created_at)}`;
   if (job.status === "running" && job.estimated_finish !== null) {
     return `${duration(job.estimated_finish - now)} left`;
   }
-  return "–";
+  return "";
 }
 
 /** Share of the steps done, 0 to 1; null before the worker knows how many there are. */

@@ -16,7 +16,7 @@ export function JobsTable({ jobs, shelves, now }: Props) {
     <table class="jobs" role="table" aria-labelledby="jobs">
       <thead role="rowgroup">
         <tr role="row">
-          {["Task", "Status", "Progress", "Tokens/s", "Time", "Accuracy", "Job"].map((name) => (
+          {["Task", "Status", "Progress", "Tokens/s", "Time", "Accuracy"].map((name) => (
             <th key={name} scope="col" role="columnheader">{name}</th>
           ))}
         </tr>
@@ -34,6 +34,7 @@ function JobRow({ job, shelves, now }: { job: Job; shelves: Props["shelves"]; no
     <tr role="row" data-job={job.id} data-status={job.status}>
       <th scope="row" role="rowheader">
         {job.task} {job.version !== null && <span class="quiet">version {job.version}</span>}
+        <span class="quiet id"><code>{job.id}</code> on {job.model}</span>
       </th>
       <td role="cell" data-name="Status">
         <span class={`badge ${job.status}`}>{statusWords[job.status] ?? job.status}</span>
@@ -43,13 +44,14 @@ function JobRow({ job, shelves, now }: { job: Job; shelves: Props["shelves"]; no
       <td role="cell" data-name="Tokens/s" class="number">{rate(job.progress?.tokens_per_second)}</td>
       <td role="cell" data-name="Time">
         {timing(job, now)}
-        <span class="quiet"> · <time dateTime={new Date(job.created_at * 1000).toISOString()}>{ago(job.created_at, now)}</time></span>
+        <span class="quiet line">
+          submitted <time dateTime={new Date(job.created_at * 1000).toISOString()}>{ago(job.created_at, now)}</time>
+        </span>
       </td>
       <td role="cell" data-name="Accuracy" class="number">
-        {version ? percent(version.metrics.valid_accuracy) : "–"}
-        {version && <> <a href={version.download_url} download>Download<span class="unseen"> adapter of {job.task}</span></a></>}
+        {version ? <span>{percent(version.metrics.valid_accuracy)}</span> : "–"}
+        {version && <> <a class="download" href={version.download_url} download>Download<span class="unseen"> adapter of {job.task}</span></a></>}
       </td>
-      <td role="cell" data-name="Job"><code>{job.id}</code> <span class="quiet">on {job.model}</span></td>
     </tr>
   );
 }
