@@ -1,5 +1,6 @@
 // Plain structs for what the database holds. Words as in docs/ARCHITECTURE.md, one word a thing.
-// All times are unix seconds and come from the caller. Ids are opaque strings with the contract's prefixes.
+// All times are unix seconds and come from the caller. Ids are opaque strings with the contract's
+// prefixes.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +56,8 @@ struct Task {
   std::string adapter_name;  // t_ and 16 hex digits: safe in every adapter file
   std::string kind;          // classification
   UnixTime created_at = 0;
-  int versions = 0;                // published so far, hidden ones included
-  std::optional<int> latest;       // newest version that is not hidden
+  int versions = 0;           // published so far, hidden ones included
+  std::optional<int> latest;  // newest version that is not hidden
 };
 
 enum class JobStatus { validating_files, queued, running, paused, succeeded, failed, cancelled };
@@ -116,6 +117,7 @@ struct TrialConfig {
   double weight_decay = 0;
   double validation_fraction = 0;
   std::int64_t seed = 0;
+  bool operator==(const TrialConfig&) const = default;
 };
 
 struct Trial {
@@ -133,7 +135,7 @@ struct Event {
   std::string job_id;
   UnixTime created_at = 0;
   EventLevel level = EventLevel::info;
-  std::string type;     // message | metrics
+  std::string type;  // message | metrics
   std::string message;
   std::string data;  // a JSON object as text; empty: null
 };
@@ -164,7 +166,7 @@ struct Run {
   RunStatus status = RunStatus::launching;
   UnixTime launched_at = 0;
   std::optional<UnixTime> ended_at;
-  std::int64_t records_offset = 0;  // bytes of records.jsonl already taken in
+  std::int64_t records_offset = 0;     // bytes of records.jsonl already taken in
   std::optional<std::string> outcome;  // once ended, for people
 };
 
@@ -179,8 +181,8 @@ struct AdapterVersion {
   std::string id;  // ver_…
   CustomerId customer = 0;
   std::string task_id, task_name;
-  int number = 0;            // from 1 within the task
-  std::string model_id;      // ft:{backbone}:{customer}:{suffix}:{8 characters}
+  int number = 0;        // from 1 within the task
+  std::string model_id;  // ft:{backbone}:{customer}:{suffix}:{8 characters}
   std::string job_id, trial_id;
   std::string backbone_name, backbone_sha256;
   std::string bundle_sha256;  // of adapter.zip in the blob store
