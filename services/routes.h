@@ -24,13 +24,13 @@ void add_health_routes(Router& router, const ServiceContext& context);
 // The value of a query parameter as an integer within [least, most]; HttpError 400 naming it.
 int query_integer(const Request& request, std::string_view name, int fallback, int least, int most);
 
-// HttpError 400 where the query holds a name that is not listed.
-void refuse_unknown_query(const Request& request, std::initializer_list<std::string_view> known);
-
 // The task of the request's {task}: HttpError 404, the same whether it is unknown or another customer's.
 Task task_of(Database& database, const Request& request);
 // Its version of the request's {version}.
 AdapterVersion version_of(Database& database, const Task& task, const Request& request);
+
+// A version number as it stands in a path; 0, which no version has, for anything else.
+int version_number(std::string_view text);
 
 Response json_response(std::string body);
 
