@@ -5,9 +5,9 @@
 # Uses node from PATH where it is 20.19 or later, else the one that tools/setup put into .deps. Several build
 # directories may call it at once: they take turns.
 set -eu
-mode=build
+mode='build'
 if [ "$1" = --test ]; then
-  mode=test
+  mode='test'
   shift
 fi
 out=$(realpath -m "$1")

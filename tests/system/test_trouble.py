@@ -1,0 +1,115 @@
+"""What goes wrong ends in words for the customer, and the daemon goes on."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import sentences
+import service as graft
+
+GOOD = sentences.sentences(sentences.MOODS, 120, seed=2)
+
+
+def lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+@pytest.mark.parametrize("name, content, words", [
+    ("a.jsonl", lines(GOOD[:16]) + b'{"text": "no label here"}\n' + lines(GOOD[16:]), ["17", "label"]),
+    ("b.jsonl", lines(GOOD[:3]) + b'{"text": "", "label": "glad"}\n' + lines(GOOD[3:]), ["4", "text"]),
+    ("c.jsonl", lines([{"text": f"text {n}", "label": "one"} for n in range(50)]), ["label"]),
+    ("d.jsonl", lines(GOOD[:9]) + b'{"text": "caf\xff", "label": "glad"}\n', ["10", "UTF-8"]),
+    ("e.jsonl", lines(GOOD[:9]) + b"{broken\n", ["10"]),
+    ("f.jsonl", lines(GOOD) + lines([{"text": "x" * (1 << 20), "label": "glad"}]), ["121", "1 MiB"]),
+    ("g.csv", b"text,label,text\na,b,c\n", ["text"]),
+    ("h.csv", b"text,label\nfine,glad\nragged\n", ["3"]),
+    ("i.jsonl", b"", []),
+])
+def test_bad_data_ends_the_job_failed_and_names_file_line_and_member(shared, name, content, words):
+    upload = shared.request("POST", "/v1/files", *multipart(name, content))
+    if upload.status == 400:
+        assert upload.error()["message"]
+        return
+    job = shared.submit(upload.json()["id"], "bad")
+    job = shared.wait_for(job.id, "failed", seconds=40)
+    error = job["error"]
+    assert error["code"] == "invalid_training_file"
+    assert error["param"] == "training_file"
+    for word in [name, *words]:
+        assert word in error["message"], error
+    assert shared.get("/v1/tasks/bad")["versions"] == 0
+
+
+def multipart(name, content):
+    body = (b'--limit\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nfine-tune\r\n--limit\r\n'
+            b'Content-Disposition: form-data; name="file"; filename="' + name.encode() + b'"\r\n\r\n'
+            + content + b"\r\n--limit--\r\n")
+    return body, {"Content-Type": "multipart/form-data; boundary=limit"}
+
+
+def test_long_texts_are_cut_and_counted_in_an_event(shared):
+    rows = GOOD + [{"text": "very " * 300 + "happy", "label": "glad"}] * 3
+    job = shared.learn(rows, "lengthy", epochs=1, max_length=32)
+    assert shared.get("/v1/tasks/lengthy/versions/1")["metrics"]["truncated_rows"] == 3
+    assert any("3" in message and ("truncated" in message or "cut" in message)
+               for message in shared.messages(job["id"]))
+
+
+def test_a_backbone_that_vanished_fails_the_job_with_a_reason(make_service, tmp_path):
+    copy = tmp_path / "backbone"
+    copy.mkdir()
+    for path in graft.BACKBONE.iterdir():
+        (copy / path.name).symlink_to(path)
+    service = make_service(backbone=copy)
+    (copy / "model.safetensors").unlink()
+    job = service.submit(GOOD, "moods", epochs=1)
+    error = service.wait_for(job.id, "failed", seconds=60)["error"]
+    assert "backbone" in error["message"] or "model.safetensors" in error["message"]
+    assert service.get("/healthz")["status"] == "ok"
+    (copy / "model.safetensors").symlink_to(graft.BACKBONE / "model.safetensors")
+    service.learn(GOOD, "moods", epochs=1)
+
+
+def test_a_daemon_without_its_backbone_does_not_start_and_says_why(tmp_path):
+    service = graft.Service(tmp_path / "data", backbone=tmp_path / "nowhere")
+    with pytest.raises(graft.Unexpected) as refusal:
+        service.start()
+    assert "nowhere" in str(refusal.value)
+
+
+def test_two_jobs_are_learned_at_the_same_time_by_two_workers(make_service):
+    service = make_service(workers=2)
+    rows = sentences.sentences(sentences.TOPICS, 900, seed=3)
+    jobs = [service.submit(rows, "topics", epochs=6), service.submit(rows, "other", epochs=6)]
+    graft.wait_until(lambda: len(service.training_pids()) == 2, 30, "two workers")
+    graft.wait_until(lambda: all(service.job(job.id)["status"] == "running" for job in jobs), 30, "both running")
+    for job in jobs:
+        service.wait_for(job.id, "succeeded", seconds=150)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 16 MiB, where this machine lets us mount one."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(directory)],
+                      capture_output=True).returncode:
+        pytest.skip("mounting a small tmpfs needs root and the right to mount")
+    yield directory
+    subprocess.run(["umount", "-l", str(directory)], check=True)
+
+
+def test_a_full_disk_fails_the_job_clearly_and_the_next_one_succeeds(make_service, small_disk):
+    service = make_service(data_dir=small_disk / "data")
+    service.log = small_disk.parent / "daemon.log"
+    job = service.submit(sentences.sentences(sentences.TOPICS, 1500, seed=3), "topics", epochs=3, size=512)
+    service.wait_for_training(job.id)
+    free = os.statvfs(small_disk)
+    (small_disk / "filler").write_bytes(b"\0" * max(0, free.f_bavail * free.f_frsize - 256 * 1024))
+    failed = service.wait_for(job.id, "failed", seconds=120)
+    assert "disk" in failed["error"]["message"] or "space" in failed["error"]["message"], failed["error"]
+    assert service.get("/healthz")["status"] == "ok"
+    (small_disk / "filler").unlink()
+    service.learn(GOOD, "moods", epochs=1)
