@@ -1,5 +1,5 @@
-// The one interface of this room: how a worker comes to run on a run directory. Tests have a fake; a cluster gets
-// its own later. Called from the scheduler's thread only.
+// The one interface of this room: how a worker comes to run on a run directory. Tests have a fake;
+// a cluster gets its own later. Called from the scheduler's thread only.
 #pragma once
 
 #include <filesystem>

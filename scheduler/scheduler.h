@@ -1,5 +1,6 @@
-// The scheduler: turns queued jobs into runs and runs' records into rows. `tick` does all that is due at `now`
-// and returns; it never waits. One thread calls it; the database connection is that thread's own.
+// The scheduler: turns queued jobs into runs and runs' records into rows. `tick` does all that is
+// due at `now` and returns; it never waits. One thread calls it; the database connection is that
+// thread's own.
 #pragma once
 
 #include <filesystem>
@@ -25,22 +26,23 @@ struct SchedulerOptions {
   int workers = 1;         // runs at the same time
   int worker_threads = 2;  // threads of each
   std::string device = "auto";
-  int max_attempts = 3;              // runs of a job before a dying worker fails it
-  int stop_grace_seconds = 5;        // between asking a worker to stop and ending it
+  int max_attempts = 3;        // runs of a job before a dying worker fails it
+  int stop_grace_seconds = 5;  // between asking a worker to stop and ending it
   std::string program_version;
 };
 
 class Scheduler {
  public:
-  Scheduler(Database& database, const BlobStore& blobs, Launcher& launcher, FindBackbone find_backbone,
-            SchedulerOptions options);
+  Scheduler(Database& database, const BlobStore& blobs, Launcher& launcher,
+            FindBackbone find_backbone, SchedulerOptions options);
   ~Scheduler();
 
   // Once, before the first tick: sweeps blobs without a row and run directories that nothing needs;
   // runs of an earlier daemon stay active and are re-adopted by tick.
   void recover(std::int64_t now);
 
-  // Takes in records, notices ended workers, stops runs of cancelled jobs, checks new jobs' files, claims and launches.
+  // Takes in records, notices ended workers, stops runs of cancelled jobs, checks new jobs' files,
+  // claims and launches.
   void tick(std::int64_t now);
 
  private:

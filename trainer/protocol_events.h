@@ -1,5 +1,5 @@
-// The `data` member of events of type `metrics`: what clients that follow a job draw their curves from.
-// Torch-free, thread-safe (no state).
+// The `data` member of events of type `metrics`: what clients that follow a job draw their curves
+// from. Torch-free, thread-safe (no state).
 #pragma once
 
 #include <cstdint>

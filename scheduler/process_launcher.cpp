@@ -1,0 +1,96 @@
+// Launching by fork and exec, liveness by waitpid for our own children and by flock for all others.
+#include "scheduler/process_launcher.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+namespace graft {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct LockHolder {
+  bool held = false;
+  pid_t pid = 0;  // as the holder wrote it; 0: it has not
+};
+
+// Tries a shared lock, which the worker's exclusive one excludes and which is gone again at return.
+LockHolder look_at_lock(const fs::path& run_directory) {
+  LockHolder holder;
+  const int file = ::open((run_directory / "worker.lock").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return holder;
+  holder.held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (holder.held) {
+    char text[32];
+    const ssize_t length = ::pread(file, text, sizeof text, 0);
+    if (length > 0) std::from_chars(text, text + length, holder.pid);
+  }
+  ::close(file);
+  return holder;
+}
+
+}  // namespace
+
+ProcessLauncher::ProcessLauncher(ProcessLauncherOptions options) : options_(std::move(options)) {}
+
+void ProcessLauncher::launch(const fs::path& run_directory, int threads) {
+  forget_removed_runs();
+  ChildCommand command;
+  command.program = options_.worker_program;
+  command.arguments = {"train", run_directory.string()};
+  command.environment = worker_environment(threads);
+  command.log = run_directory / "worker.log";
+  command.nice = options_.nice;
+  const pid_t pid = start_child(command);
+  children_[run_directory] = Child{pid, std::nullopt};
+}
+
+WorkerState ProcessLauncher::observe(const fs::path& run_directory) {
+  WorkerState state;
+  if (const auto child = children_.find(run_directory); child != children_.end()) {
+    const std::optional<ChildEnd> end = end_of(child->second);
+    if (end) {
+      state.exit_code = end->exit_code;
+      state.signal = end->signal;
+    }
+    state.alive = !end;
+    return state;
+  }
+  state.alive = look_at_lock(run_directory).held;
+  return state;
+}
+
+void ProcessLauncher::stop(const fs::path& run_directory, bool at_once) {
+  const int signal = at_once ? SIGKILL : SIGTERM;
+  if (const auto child = children_.find(run_directory); child != children_.end()) {
+    if (!end_of(child->second)) signal_process(child->second.pid, signal);
+    return;
+  }
+  // Only a lock that is held vouches for the process id in it: without, the id may be anybody's by
+  // now.
+  const LockHolder holder = look_at_lock(run_directory);
+  if (holder.held) signal_process(holder.pid, signal);
+}
+
+std::optional<ChildEnd> ProcessLauncher::end_of(Child& child) {
+  if (!child.end) child.end = reap_child(child.pid);
+  return child.end;
+}
+
+void ProcessLauncher::forget_removed_runs() {
+  for (auto child = children_.begin(); child != children_.end();) {
+    std::error_code ignored;
+    const bool forget = end_of(child->second) && !fs::exists(child->first, ignored);
+    child = forget ? children_.erase(child) : std::next(child);
+  }
+}
+
+}  // namespace graft

@@ -1,0 +1,92 @@
+// Publishing of versions; see the header.
+#include "scheduler/publishing.h"
+
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <system_error>
+
+#include "storage/adapters.h"
+#include "storage/jobs.h"
+#include "storage/sha256.h"
+
+namespace graft {
+namespace {
+
+namespace fs = std::filesystem;
+
+void append_number(std::string& text, std::optional<double> value) {
+  if (!value || !std::isfinite(*value)) return;
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, *value).ptr;
+  text.append(digits, end);
+}
+
+// Gives the bundle a second name to be moved under, so that a crash before the version's row leaves
+// the first: the next start sweeps blobs without a row and publishes again. Where links cannot be
+// made, the file itself.
+fs::path name_to_move(const fs::path& bundle) {
+  fs::path second = bundle;
+  second += ".adopting";
+  std::error_code error;
+  fs::remove(second, error);
+  fs::create_hard_link(bundle, second, error);
+  return error ? bundle : second;
+}
+
+std::optional<Blob> take_bundle(const BlobStore& blobs, const LaneFinished& finished,
+                                const RunDirectory& directory) {
+  const std::optional<fs::path> bundle = directory.file(finished.bundle);
+  if (!bundle) return std::nullopt;
+  std::error_code error;
+  if (fs::is_regular_file(fs::symlink_status(*bundle, error))) {
+    if (sha256_of_file(*bundle) != finished.bundle_sha256) return std::nullopt;
+    return blobs.adopt(name_to_move(*bundle), finished.bundle_sha256);
+  }
+  // Moved in before a crash, where no second name could be made.
+  if (finished.bundle_sha256.size() != 64 || !blobs.verify(finished.bundle_sha256)) {
+    return std::nullopt;
+  }
+  const auto bytes = fs::file_size(blobs.path(finished.bundle_sha256), error);
+  if (error) return std::nullopt;
+  return Blob{finished.bundle_sha256, static_cast<std::int64_t>(bytes)};
+}
+
+}  // namespace
+
+std::string write_result_csv(const std::vector<MetricPoint>& points) {
+  std::string csv = "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n";
+  for (const MetricPoint& point : points) {
+    csv += std::to_string(point.step);
+    for (const std::optional<double>& value :
+         {std::optional(point.train_loss), std::optional(point.train_accuracy), point.valid_loss,
+          point.valid_accuracy}) {
+      csv += ',';
+      append_number(csv, value);
+    }
+    csv += '\n';
+  }
+  return csv;
+}
+
+PublishOutcome publish_lane(Database& database, const BlobStore& blobs, const RunLane& lane,
+                            const LaneFinished& finished, const RunDirectory& directory,
+                            UnixTime now) {
+  if (lane.job.status != JobStatus::running) return PublishOutcome::not_running;
+  const std::optional<Blob> bundle = take_bundle(blobs, finished, directory);
+  if (!bundle) return PublishOutcome::bad_bundle;
+
+  NewAdapterVersion version;
+  version.job_id = lane.job.id;
+  version.trial_id = lane.trial.id;
+  version.backbone_sha256 = finished.backbone_sha256;
+  version.bundle = *bundle;
+  version.labels = finished.labels;
+  version.metrics = write_lane_metrics(finished.metrics);
+  version.trained_tokens = finished.metrics.trained_tokens;
+  version.result_file = blobs.put(write_result_csv(list_metric_points(database, lane.job.id)));
+  return publish_version(database, version, now) ? PublishOutcome::published
+                                                 : PublishOutcome::not_running;
+}
+
+}  // namespace graft

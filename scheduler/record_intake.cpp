@@ -1,0 +1,305 @@
+// Records to rows; see the header. A record of a lane whose job is no longer running changes
+// nothing.
+#include "scheduler/record_intake.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <cstdio>
+#include <string_view>
+#include <variant>
+
+#include "scheduler/publishing.h"
+#include "storage/events.h"
+#include "storage/jobs.h"
+#include "storage/runs.h"
+#include "trainer/protocol_events.h"
+
+namespace graft {
+
+struct RecordIntake::Batch {
+  Run& run;
+  const RunDirectory& directory;
+  UnixTime now;
+  std::vector<RunLane> lanes;
+  const std::vector<TailedRecord>& records;
+
+  // nullptr: no such lane, or its job is no longer running.
+  const RunLane* running_lane(int number) const {
+    for (const RunLane& lane : lanes) {
+      if (lane.lane == number) return lane.job.status == JobStatus::running ? &lane : nullptr;
+    }
+    spdlog::warn("run {}: a record of lane {}, which it does not have", run.id, number);
+    return nullptr;
+  }
+};
+
+namespace {
+
+constexpr std::size_t longest_message = 4000;  // bytes
+
+// Records whose effect is a transaction of its own.
+bool decides(const RecordBody& body) {
+  return std::holds_alternative<LaneFinished>(body) || std::holds_alternative<LaneFailed>(body) ||
+         std::holds_alternative<RunFailed>(body);
+}
+
+std::string shortened(std::string message) {
+  if (message.size() <= longest_message) return message;
+  std::size_t end = longest_message;
+  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xc0) == 0x80) --end;
+  message.resize(end);
+  return message + " …";
+}
+
+std::string fixed(double value, int decimals) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  return text;
+}
+
+std::string plural(std::int64_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+EventLevel level_of(std::string_view level) {
+  if (level == "warn") return EventLevel::warn;
+  if (level == "error") return EventLevel::error;
+  return EventLevel::info;
+}
+
+JobError error_of(const std::string& code, const std::string& message, const std::string& param) {
+  return {code.empty() ? "training_failed" : code,
+          message.empty() ? "Training failed; the worker gave no reason." : shortened(message),
+          param};
+}
+
+bool all_finite(std::initializer_list<double> values) {
+  for (const double value : values) {
+    if (!std::isfinite(value)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool RecordIntake::take_in(Run& run, const RunDirectory& directory, UnixTime now) {
+  const Tail tail = read_records(directory.records(), run.records_offset);
+  for (const std::string& problem : tail.malformed) {
+    spdlog::warn("run {}: not a record, skipped: {}", run.id, problem);
+  }
+  if (tail.offset == run.records_offset) return tail.exhausted;
+
+  Batch batch{run, directory, now, list_lanes(database_, run.id), tail.records};
+  std::size_t begin = 0;
+  while (begin < tail.records.size()) {
+    std::size_t end = begin;
+    while (end < tail.records.size() && !decides(tail.records[end].record.body)) ++end;
+    if (end == begin) {
+      take_decision(batch, tail.records[begin].record);
+      batch.lanes = list_lanes(database_, run.id);
+      ++end;
+      take_rows(batch, end, end);
+    } else {
+      take_rows(batch, begin, end);
+    }
+    begin = end;
+  }
+  if (run.records_offset != tail.offset) {  // lines at the end that were no records
+    Transaction transaction(database_);
+    set_records_offset(database_, run.id, tail.offset);
+    transaction.commit();
+    run.records_offset = tail.offset;
+  }
+  return tail.exhausted;
+}
+
+void RecordIntake::forget(const std::string& run_id) {
+  last_progress_.erase(run_id);
+}
+
+// Records [begin, end) and the offset behind them.
+void RecordIntake::take_rows(Batch& batch, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) {
+    if (!std::holds_alternative<RunStarted>(batch.records[i].record.body)) continue;
+    mark_run_running(database_, batch.run.id);  // twice does no harm
+    batch.run.status = RunStatus::running;
+  }
+  const std::int64_t offset = batch.records[end - 1].end;
+  Transaction transaction(database_);
+  for (std::size_t i = begin; i < end; ++i) add_row(batch, batch.records[i].record);
+  set_records_offset(database_, batch.run.id, offset);
+  transaction.commit();
+  batch.run.records_offset = offset;
+}
+
+void RecordIntake::take_decision(Batch& batch, const Record& record) {
+  if (const auto* finished = std::get_if<LaneFinished>(&record.body)) {
+    publish(batch, *finished);
+  } else if (const auto* failed = std::get_if<LaneFailed>(&record.body)) {
+    fail_lane(batch, failed->lane, error_of(failed->code, failed->message, failed->param));
+  } else if (const auto* run_failed = std::get_if<RunFailed>(&record.body)) {
+    const JobError error = error_of(run_failed->code, run_failed->message, run_failed->param);
+    for (const RunLane& lane : batch.lanes) fail_lane(batch, lane.lane, error);
+  }
+}
+
+void RecordIntake::add_row(Batch& batch, const Record& record) {
+  if (const auto* started = std::get_if<RunStarted>(&record.body)) {
+    add_started(batch, *started);
+  } else if (const auto* ready = std::get_if<DataReady>(&record.body)) {
+    add_data_ready(batch, *ready);
+  } else if (const auto* progress = std::get_if<Progress>(&record.body)) {
+    add_progress(batch, *progress, record.time);
+  } else if (const auto* ended = std::get_if<EpochEnded>(&record.body)) {
+    add_epoch(batch, *ended);
+  } else if (const auto* notice = std::get_if<Notice>(&record.body)) {
+    if (const RunLane* lane = batch.running_lane(notice->lane)) {
+      add_event(batch, *lane, level_of(notice->level), shortened(notice->message));
+    }
+  }  // RunFinished: what it says shows in the lanes
+}
+
+void RecordIntake::add_started(Batch& batch, const RunStarted& started) {
+  std::string message = "Training worker started on " + started.device;
+  if (!started.processor.empty()) message += " (" + started.processor + ")";
+  message += ", " + plural(started.threads, "thread") + ".";
+  for (const RunLane& lane : batch.lanes) {
+    if (lane.job.status == JobStatus::running) {
+      add_event(batch, lane, EventLevel::info, message);
+    }
+  }
+}
+
+void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
+  const RunLane* lane = batch.running_lane(ready.lane);
+  if (lane == nullptr) return;
+  add_event(batch, *lane, EventLevel::info,
+            "Data read: " + plural(ready.training_rows, "training row") + ", " +
+                plural(ready.validation_rows, "validation row") + ", " +
+                plural(static_cast<std::int64_t>(ready.labels.size()), "label") + ". " +
+                plural(ready.total_steps, "step") + " to go, " +
+                plural(ready.trainable_parameters, "trainable parameter") + ".");
+  if (ready.truncated_rows > 0) {
+    add_event(batch, *lane, EventLevel::warn,
+              plural(ready.truncated_rows, "text") + " longer than max_length (" +
+                  std::to_string(lane->trial.config.max_length) +
+                  " tokens) cut at that length; a larger max_length keeps more of them.");
+  }
+  update_progress(database_, lane->job.id, {0, ready.total_steps, 0}, 0, std::nullopt);
+}
+
+void RecordIntake::add_progress(Batch& batch, const Progress& progress, double time) {
+  const RunLane* lane = batch.running_lane(progress.lane);
+  if (lane == nullptr) return;
+  last_progress_[batch.run.id][progress.lane] = progress;
+  std::optional<UnixTime> finish;
+  if (all_finite({progress.eta_seconds, time}) && std::abs(progress.eta_seconds) < 1e9) {
+    finish = static_cast<UnixTime>(time + progress.eta_seconds);
+  }
+  const double pace = all_finite({progress.tokens_per_second}) ? progress.tokens_per_second : 0;
+  update_progress(database_, lane->job.id, {progress.step, progress.total_steps, pace},
+                  progress.trained_tokens, finish);
+  if (all_finite({progress.train_loss, progress.train_accuracy})) {
+    insert_metric_point(database_, lane->trial.id,
+                        {progress.step, progress.train_loss, progress.train_accuracy, {}, {}});
+  }
+  MetricsEventData data;
+  data.step = progress.step;
+  data.total_steps = progress.total_steps;
+  data.epoch = progress.epoch;
+  data.train_loss = progress.train_loss;
+  data.train_accuracy = progress.train_accuracy;
+  data.learning_rate = progress.learning_rate;
+  data.tokens_per_second = progress.tokens_per_second;
+  data.eta_seconds = progress.eta_seconds;
+  const std::string message = "Step " + std::to_string(progress.step) + "/" +
+                              std::to_string(progress.total_steps) +
+                              ": training loss=" + fixed(progress.train_loss, 4);
+  insert_event(database_,
+               {lane->job.id, EventLevel::info, "metrics", message, write_metrics_event_data(data)},
+               batch.now);
+}
+
+void RecordIntake::add_epoch(Batch& batch, const EpochEnded& ended) {
+  const RunLane* lane = batch.running_lane(ended.lane);
+  if (lane == nullptr) return;
+  if (all_finite({ended.train_loss, ended.train_accuracy, ended.valid_loss, ended.valid_accuracy,
+                  ended.valid_macro_f1})) {
+    Checkpoint checkpoint;
+    checkpoint.job_id = lane->job.id;
+    checkpoint.trial_id = lane->trial.id;
+    checkpoint.created_at = batch.now;
+    checkpoint.step = ended.step;
+    checkpoint.epoch = ended.epoch;
+    checkpoint.train_loss = ended.train_loss;
+    checkpoint.train_accuracy = ended.train_accuracy;
+    checkpoint.valid_loss = ended.valid_loss;
+    checkpoint.valid_accuracy = ended.valid_accuracy;
+    checkpoint.valid_macro_f1 = ended.valid_macro_f1;
+    insert_checkpoint(database_, checkpoint);
+    insert_metric_point(database_, lane->trial.id,
+                        {ended.step, ended.train_loss, ended.train_accuracy, ended.valid_loss,
+                         ended.valid_accuracy});
+  }
+  MetricsEventData data;
+  data.step = ended.step;
+  data.epoch = ended.epoch;
+  data.train_loss = ended.train_loss;
+  data.train_accuracy = ended.train_accuracy;
+  const auto& progress_of_lanes = last_progress_[batch.run.id];
+  if (const auto last = progress_of_lanes.find(ended.lane); last != progress_of_lanes.end()) {
+    data.total_steps = last->second.total_steps;
+    data.learning_rate = last->second.learning_rate;
+    data.tokens_per_second = last->second.tokens_per_second;
+    data.eta_seconds = last->second.eta_seconds;
+  }
+  data.valid_loss = ended.valid_loss;
+  data.valid_accuracy = ended.valid_accuracy;
+  data.valid_macro_f1 = ended.valid_macro_f1;
+  const std::string message = "Epoch " + std::to_string(ended.epoch) +
+                              " ended: training loss=" + fixed(ended.train_loss, 4) +
+                              ", validation loss=" + fixed(ended.valid_loss, 4) +
+                              ", validation accuracy=" + fixed(ended.valid_accuracy, 4) +
+                              (ended.best ? " (best so far)" : "");
+  insert_event(database_,
+               {lane->job.id, EventLevel::info, "metrics", message, write_metrics_event_data(data)},
+               batch.now);
+}
+
+void RecordIntake::publish(Batch& batch, const LaneFinished& finished) {
+  const RunLane* lane = batch.running_lane(finished.lane);
+  if (lane == nullptr) return;
+  const std::string& expected = lane->job.backbone_sha256;
+  if (!expected.empty() && finished.backbone_sha256 != expected) {
+    fail_lane(batch, finished.lane,
+              {"backbone_mismatch",
+               "The adapter was trained on another backbone (" + finished.backbone_sha256 +
+                   ") than the job was made for (" + expected + "). Create the job again.",
+               "model"});
+    return;
+  }
+  const PublishOutcome outcome =
+      publish_lane(database_, blobs_, *lane, finished, batch.directory, batch.now);
+  if (outcome == PublishOutcome::bad_bundle) {
+    // The job stays running; the end of the worker without a result then decides about another
+    // attempt.
+    spdlog::error("run {}: bundle {} is missing or its bytes are not {}", batch.run.id,
+                  finished.bundle, finished.bundle_sha256);
+    add_event(batch, *lane, EventLevel::warn,
+              "The finished adapter was damaged on its way from the worker and is not published.");
+  }
+}
+
+void RecordIntake::fail_lane(Batch& batch, int number, const JobError& error) {
+  if (const RunLane* lane = batch.running_lane(number)) {
+    fail_job(database_, lane->job.id, error, batch.now);
+  }
+}
+
+void RecordIntake::add_event(Batch& batch, const RunLane& lane, EventLevel level,
+                             std::string message) {
+  insert_event(database_, {lane.job.id, level, "message", std::move(message), {}}, batch.now);
+}
+
+}  // namespace graft

@@ -1,0 +1,52 @@
+// Keeps one `graft-worker serve` child alive: starts it, starts it again with growing pauses when
+// it ends, stops it at shutdown. tick and stop belong to one thread, and the child ends with that
+// thread; ready is for any.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace graft {
+
+struct ServeProcessOptions {
+  std::filesystem::path worker_program;
+  std::filesystem::path socket;  // where it listens
+  std::filesystem::path log;     // its stdout and stderr
+  int threads = 1;
+  int stop_grace_seconds = 3;  // between SIGTERM and SIGKILL
+};
+
+class ServeProcess {
+ public:
+  explicit ServeProcess(ServeProcessOptions options);
+  ~ServeProcess();  // stops
+  ServeProcess(const ServeProcess&) = delete;
+  ServeProcess& operator=(const ServeProcess&) = delete;
+
+  // Starts the child where it is due, notices its end. `now` in unix seconds. Does not throw.
+  void tick(std::int64_t now);
+  // Whether the child lives and has made its socket.
+  bool ready() const { return ready_.load(std::memory_order_relaxed); }
+  // Waits for the child's end, up to the grace, then ends it. Nothing is started afterwards.
+  void stop();
+  // 0 where there is none now.
+  pid_t pid() const { return pid_; }
+
+ private:
+  void start(std::int64_t now);
+  void plan_restart(std::int64_t now);
+
+  ServeProcessOptions options_;
+  pid_t pid_ = 0;
+  bool stopped_ = false;
+  int failures_ = 0;  // ends in a row soon after a start
+  std::int64_t started_at_ = 0;
+  std::int64_t start_due_ = 0;
+  std::atomic<bool> ready_{false};
+};
+
+}  // namespace graft
