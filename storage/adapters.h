@@ -1,4 +1,5 @@
-// Adapter versions: the registry. Rows are immutable by trigger; hiding a version is a row elsewhere.
+// Adapter versions: the registry. Rows are immutable by trigger; hiding a version is a row
+// elsewhere.
 #pragma once
 
 #include <optional>
@@ -17,20 +18,25 @@ struct NewAdapterVersion {
   std::string backbone_sha256;
   Blob bundle;
   std::vector<std::string> labels;
-  std::string metrics;             // JSON text
+  std::string metrics;  // JSON text
   std::int64_t trained_tokens = 0;
-  std::optional<Blob> result_file;  // CSV of the training curve; becomes a file of purpose fine-tune-results
+  std::optional<Blob>
+      result_file;  // CSV of the training curve; becomes a file of purpose fine-tune-results
 };
-// One transaction: the next version of the job's task, the result file's row, job running → succeeded, its events
+// One transaction: the next version of the job's task, the result file's row, job running →
+// succeeded, its events
 // ("New fine-tuned model created: …", "Fine tuning job successfully completed").
 // nullopt: the job is no longer running (cancelled meanwhile); nothing is written.
-std::optional<AdapterVersion> publish_version(Database& database, const NewAdapterVersion& version, UnixTime now);
+std::optional<AdapterVersion> publish_version(Database& database, const NewAdapterVersion& version,
+                                              UnixTime now);
 
 std::optional<AdapterVersion> find_version(Database& database, const Task& task, int number);
-std::vector<AdapterVersion> list_versions(Database& database, const Task& task);  // newest first, hidden ones included
+std::vector<AdapterVersion> list_versions(Database& database,
+                                          const Task& task);  // newest first, hidden ones included
 std::optional<AdapterVersion> find_version_by_model(Database& database, CustomerId customer,
                                                     std::string_view model_id);  // hidden ones too
-std::vector<AdapterVersion> list_models(Database& database, CustomerId customer);  // not hidden, newest first
+std::vector<AdapterVersion> list_models(Database& database,
+                                        CustomerId customer);  // not hidden, newest first
 // Hides it from models. False: not found or hidden already.
 bool hide_version(Database& database, CustomerId customer, std::string_view model_id, UnixTime now);
 

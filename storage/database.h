@@ -1,5 +1,5 @@
-// One SQLite connection with our schema: WAL, foreign keys, synchronous=FULL (an accepted job survives
-// a power cut). A Database belongs to one thread; open one a thread. Throws StorageError.
+// One SQLite connection with our schema: WAL, foreign keys, synchronous=FULL (an accepted job
+// survives a power cut). A Database belongs to one thread; open one a thread. Throws StorageError.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +13,8 @@ namespace graft {
 
 class StorageError : public std::runtime_error {
  public:
-  StorageError(const std::string& what, bool disk_full) : std::runtime_error(what), disk_full(disk_full) {}
+  StorageError(const std::string& what, bool is_disk_full)
+      : std::runtime_error(what), disk_full(is_disk_full) {}
   const bool disk_full;  // SQLITE_FULL or ENOSPC: nothing was changed, try again with room
 };
 
@@ -32,8 +33,9 @@ class Database {
   sqlite3* handle_ = nullptr;
 };
 
-// BEGIN IMMEDIATE … COMMIT; rolls back unless commit() was called. Does not nest: the functions of this
-// room open their own, so callers need one only where the header of a function says "inside a transaction".
+// BEGIN IMMEDIATE … COMMIT; rolls back unless commit() was called. Does not nest: the functions of
+// this room open their own, so callers need one only where the header of a function says "inside a
+// transaction".
 class Transaction {
  public:
   explicit Transaction(Database& database);

@@ -1,5 +1,5 @@
-// Events of jobs, append-only; newest first; a cursor means "strictly older than this id" and stays true
-// while new events arrive.
+// Events of jobs, append-only; newest first; a cursor means "strictly older than this id" and stays
+// true while new events arrive.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,8 @@ struct NewEvent {
   std::string message;
   std::string data;  // JSON object as text; empty: null
 };
-void insert_event(Database& database, const NewEvent& event, UnixTime now);  // joins a caller's transaction
+void insert_event(Database& database, const NewEvent& event,
+                  UnixTime now);  // joins a caller's transaction
 
 struct EventQuery {
   std::optional<std::string> after;

@@ -1,6 +1,7 @@
-// Jobs with their trials, checkpoints and metric points. A job's status changes here and nowhere else;
-// docs/job_lifecycle.md shows the arrows. Functions named for customers filter by customer; those under
-// "scheduler" see all. Each function is one transaction of its own unless it says otherwise.
+// Jobs with their trials, checkpoints and metric points. A job's status changes here and nowhere
+// else; docs/job_lifecycle.md shows the arrows. Functions named for customers filter by customer;
+// those under "scheduler" see all. Each function is one transaction of its own unless it says
+// otherwise.
 #pragma once
 
 #include <map>
@@ -23,6 +24,7 @@ struct NewJob {
   std::optional<std::string> validation_file;
   std::optional<std::string> suffix;
   std::int64_t seed = 0;
+  bool seed_given = true;  // false: drawn for this request, so a twin's may differ
   double learning_rate_multiplier = 1;
   std::map<std::string, std::string> metadata;
   std::vector<TrialConfig> trials;
@@ -30,12 +32,16 @@ struct NewJob {
 };
 
 // One transaction: task where new, job (validating_files), trials, metadata, first event
-// ("Created fine-tuning job: …"). With an idempotency key seen in the last day from this customer, the job made then.
+// ("Created fine-tuning job: …"). With an idempotency key seen in the last day from this customer,
+// the job made then.
 Job create_job(Database& database, const NewJob& job, UnixTime now);
 
-// The newest job equal in files, model, seed, suffix and task, made at or after `since`: what a client's retry
-// of a create that did reach us would make twice.
+// The newest job equal in files, model, seed, suffix and task, made at or after `since`: what a
+// client's retry of a create that did reach us would make twice.
 std::optional<Job> find_recent_twin(Database& database, const NewJob& job, UnixTime since);
+
+// Whether `job` is what `wanted` asks for: that rule, for any job of the same customer.
+bool is_twin(Database& database, const Job& job, const NewJob& wanted);
 
 std::optional<Job> find_job(Database& database, CustomerId customer, std::string_view id);
 
@@ -46,11 +52,14 @@ struct JobQuery {
   bool without_metadata = false;                // metadata=null
   std::optional<std::string> task_id;
 };
-Page<Job> list_jobs(Database& database, CustomerId customer, const JobQuery& query);  // newest first
+Page<Job> list_jobs(Database& database, CustomerId customer,
+                    const JobQuery& query);  // newest first
 
 enum class CancelOutcome { cancelled, already_final, not_found };
-// At once final, whatever a worker still does: the scheduler stops runs of jobs that are not running.
-CancelOutcome cancel_job(Database& database, CustomerId customer, std::string_view id, UnixTime now);
+// At once final, whatever a worker still does: the scheduler stops runs of jobs that are not
+// running.
+CancelOutcome cancel_job(Database& database, CustomerId customer, std::string_view id,
+                         UnixTime now);
 
 std::vector<Trial> list_trials(Database& database, std::string_view job_id);
 
@@ -60,7 +69,8 @@ struct CheckpointQuery {
 };
 Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                                   const CheckpointQuery& query);  // newest first
-std::vector<MetricPoint> list_metric_points(Database& database, std::string_view job_id);  // by step
+std::vector<MetricPoint> list_metric_points(Database& database,
+                                            std::string_view job_id);  // by step
 
 // ---- scheduler ----
 
@@ -70,10 +80,12 @@ bool enqueue_job(Database& database, std::string_view job_id, UnixTime now);
 // Any state that is not final → failed, with an error event. False: already final.
 bool fail_job(Database& database, std::string_view job_id, const JobError& error, UnixTime now);
 // running → queued again, keeping its place in the queue, with a warn event. False: not running.
-bool requeue_job(Database& database, std::string_view job_id, std::string_view reason, UnixTime now);
+bool requeue_job(Database& database, std::string_view job_id, std::string_view reason,
+                 UnixTime now);
 std::optional<Job> find_job_of_any_customer(Database& database, std::string_view id);
 
-// The following are called inside a Transaction of the caller (record taking: rows and offset together).
+// The following are called inside a Transaction of the caller (record taking: rows and offset
+// together).
 void update_progress(Database& database, std::string_view job_id, const JobProgress& progress,
                      std::int64_t trained_tokens, std::optional<UnixTime> estimated_finish);
 void insert_metric_point(Database& database, std::string_view trial_id, const MetricPoint& point);

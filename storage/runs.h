@@ -11,8 +11,8 @@
 
 namespace graft {
 
-// Takes the oldest queued job (UPDATE … RETURNING): queued → running, attempts + 1, a run in `launching` with the
-// job's trials as its lanes. nullopt: nothing is queued.
+// Takes the oldest queued job (UPDATE … RETURNING): queued → running, attempts + 1, a run in
+// `launching` with the job's trials as its lanes. nullopt: nothing is queued.
 std::optional<Run> claim_next_job(Database& database, UnixTime now);
 
 std::vector<Run> list_active_runs(Database& database);  // launching and running, oldest first

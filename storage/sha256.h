@@ -1,4 +1,5 @@
-// SHA-256 of memory, streams and files, as 64 lower-case hex digits; HMAC for signed links. No state.
+// SHA-256 of memory, streams and files, as 64 lower-case hex digits; HMAC for signed links. No
+// state.
 #pragma once
 
 #include <cstddef>

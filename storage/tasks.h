@@ -15,14 +15,17 @@ struct TaskQuery {
   std::optional<std::string> after;  // task id
   int limit = 100;
 };
-Page<Task> list_tasks(Database& database, CustomerId customer, const TaskQuery& query);  // newest first
+Page<Task> list_tasks(Database& database, CustomerId customer,
+                      const TaskQuery& query);  // newest first
 // By name or by id.
 std::optional<Task> find_task(Database& database, CustomerId customer, std::string_view name_or_id);
 
 // Points `name` at a version of the task and adds to its history. False: no such version.
-bool set_alias(Database& database, const Task& task, std::string_view name, int version, UnixTime now);
+bool set_alias(Database& database, const Task& task, std::string_view name, int version,
+               UnixTime now);
 std::optional<Alias> find_alias(Database& database, const Task& task, std::string_view name);
 std::vector<Alias> list_aliases(Database& database, const Task& task);
-std::vector<Alias> alias_history(Database& database, const Task& task, std::string_view name);  // newest first
+std::vector<Alias> alias_history(Database& database, const Task& task,
+                                 std::string_view name);  // newest first
 
 }  // namespace graft

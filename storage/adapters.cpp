@@ -1,0 +1,176 @@
+// See adapters.h.
+#include "storage/adapters.h"
+
+#include "storage/events.h"
+#include "storage/files.h"
+#include "storage/identifiers.h"
+#include "storage/jobs.h"
+#include "storage/statement.h"
+
+namespace graft {
+namespace {
+
+const std::string version_columns =
+    "v.public_id, v.customer_id, t.public_id, t.name, v.number, v.model_id, j.public_id, "
+    "l.public_id, v.backbone_name, v.backbone_sha256, v.bundle_sha256, v.bundle_bytes, v.metrics, "
+    "v.created_at, EXISTS (SELECT 1 FROM hidden_versions h WHERE h.version_id = v.id), v.id ";
+// Follow a FROM that names adapter_versions as v and tasks as t.
+const std::string version_tables =
+    " CROSS JOIN jobs j ON j.id = v.job_id CROSS JOIN trials l ON l.id = v.trial_id ";
+const std::string from_version =
+    "FROM adapter_versions v CROSS JOIN tasks t ON t.id = v.task_id" + version_tables;
+const std::string from_task =
+    "FROM tasks t CROSS JOIN adapter_versions v ON v.task_id = t.id" + version_tables;
+
+AdapterVersion read_version(Database& database, const Statement& row) {
+  AdapterVersion version{.id = row.text(0),
+                         .customer = row.integer(1),
+                         .task_id = row.text(2),
+                         .task_name = row.text(3),
+                         .number = static_cast<int>(row.integer(4)),
+                         .model_id = row.text(5),
+                         .job_id = row.text(6),
+                         .trial_id = row.text(7),
+                         .backbone_name = row.text(8),
+                         .backbone_sha256 = row.text(9),
+                         .bundle_sha256 = row.text(10),
+                         .bundle_bytes = row.integer(11),
+                         .metrics = row.text(12),
+                         .created_at = row.integer(13),
+                         .hidden = row.integer(14) != 0};
+  Statement labels(
+      database, "SELECT label FROM adapter_version_labels WHERE version_id = ? ORDER BY class_id",
+      row.integer(15));
+  while (labels.step()) {
+    version.labels.push_back(labels.text(0));
+  }
+  return version;
+}
+
+std::optional<AdapterVersion> read_one_version(Database& database, Statement& statement) {
+  return statement.step() ? std::optional(read_version(database, statement)) : std::nullopt;
+}
+
+std::vector<AdapterVersion> read_versions(Database& database, Statement& statement) {
+  std::vector<AdapterVersion> versions;
+  while (statement.step()) {
+    versions.push_back(read_version(database, statement));
+  }
+  return versions;
+}
+
+// Returns the row of the new version. The number is the highest so far and one, inside the
+// transaction.
+std::int64_t insert_version_row(Database& database, const Job& job,
+                                const NewAdapterVersion& version, const std::string& model_id,
+                                UnixTime now) {
+  Statement statement(
+      database,
+      "INSERT INTO adapter_versions (public_id, customer_id, task_id, number, model_id, job_id, "
+      "trial_id, backbone_name, backbone_sha256, bundle_sha256, bundle_bytes, label_count, "
+      "metrics, "
+      "created_at) SELECT ?, j.customer_id, j.task_id, "
+      "(SELECT coalesce(max(number), 0) + 1 FROM adapter_versions WHERE task_id = j.task_id), "
+      "?, j.id, l.id, j.model, ?, ?, ?, ?, ?, ? FROM jobs j CROSS JOIN trials l ON l.job_id = j.id "
+      "WHERE j.public_id = ? AND l.public_id = ? RETURNING id",
+      new_identifier("ver_"), model_id, version.backbone_sha256, version.bundle.sha256,
+      version.bundle.bytes, static_cast<std::int64_t>(version.labels.size()), version.metrics, now,
+      job.id, version.trial_id);
+  if (!statement.step()) {
+    throw StorageError("job " + job.id + " has no trial " + version.trial_id, false);
+  }
+  const std::int64_t row = statement.integer(0);
+  statement.run();
+  for (std::size_t class_id = 0; class_id < version.labels.size(); ++class_id) {
+    Statement(database,
+              "INSERT INTO adapter_version_labels (version_id, class_id, label) VALUES (?, ?, ?)",
+              row, static_cast<std::int64_t>(class_id), version.labels[class_id])
+        .run();
+  }
+  return row;
+}
+
+}  // namespace
+
+std::optional<AdapterVersion> publish_version(Database& database, const NewAdapterVersion& version,
+                                              UnixTime now) {
+  Transaction transaction(database);
+  const auto job = find_job_of_any_customer(database, version.job_id);
+  if (!job || job->status != JobStatus::running) {
+    return std::nullopt;
+  }
+  const std::string model_id = new_identifier(
+      "ft:" + job->model + ":" + job->customer_name + ":" + job->suffix.value_or("") + ":", 8);
+  const std::int64_t row = insert_version_row(database, *job, version, model_id, now);
+  if (version.result_file) {
+    const File file = insert_file(database,
+                                  {.customer = job->customer,
+                                   .blob = *version.result_file,
+                                   .filename = "step_metrics.csv",
+                                   .purpose = "fine-tune-results"},
+                                  now);
+    Statement(database,
+              "INSERT INTO job_result_files (job_id, file_id) SELECT j.id, f.id "
+              "FROM jobs j CROSS JOIN files f WHERE j.public_id = ? AND f.public_id = ?",
+              job->id, file.id)
+        .run();
+  }
+  Statement(database,
+            "UPDATE jobs SET status = 'succeeded', finished_at = ?, estimated_finish = NULL, "
+            "version_id = ?, trained_tokens = ? WHERE public_id = ? AND status = 'running'",
+            now, row, version.trained_tokens, job->id)
+      .run();
+  insert_event(database,
+               {.job_id = job->id, .message = "New fine-tuned model created: " + model_id}, now);
+  insert_event(database, {.job_id = job->id, .message = "Fine tuning job successfully completed"},
+               now);
+  auto made = find_version_by_model(database, job->customer, model_id);
+  transaction.commit();
+  return made;
+}
+
+std::optional<AdapterVersion> find_version(Database& database, const Task& task, int number) {
+  Statement statement(database,
+                      "SELECT " + version_columns + from_task +
+                          "WHERE t.public_id = ? AND t.customer_id = ? AND v.number = ?",
+                      task.id, task.customer, number);
+  return read_one_version(database, statement);
+}
+
+std::vector<AdapterVersion> list_versions(Database& database, const Task& task) {
+  Statement statement(database,
+                      "SELECT " + version_columns + from_task +
+                          "WHERE t.public_id = ? AND t.customer_id = ? ORDER BY v.number DESC",
+                      task.id, task.customer);
+  return read_versions(database, statement);
+}
+
+std::optional<AdapterVersion> find_version_by_model(Database& database, CustomerId customer,
+                                                    std::string_view model_id) {
+  Statement statement(
+      database,
+      "SELECT " + version_columns + from_version + "WHERE v.model_id = ? AND v.customer_id = ?",
+      model_id, customer);
+  return read_one_version(database, statement);
+}
+
+std::vector<AdapterVersion> list_models(Database& database, CustomerId customer) {
+  Statement statement(database,
+                      "SELECT " + version_columns + from_version +
+                          "WHERE v.customer_id = ? AND NOT EXISTS (SELECT 1 FROM hidden_versions h "
+                          "WHERE h.version_id = v.id) ORDER BY v.id DESC",
+                      customer);
+  return read_versions(database, statement);
+}
+
+bool hide_version(Database& database, CustomerId customer, std::string_view model_id,
+                  UnixTime now) {
+  return Statement(database,
+                   "INSERT INTO hidden_versions (version_id, hidden_at) SELECT id, ? "
+                   "FROM adapter_versions WHERE model_id = ? AND customer_id = ? "
+                   "ON CONFLICT DO NOTHING",
+                   now, model_id, customer)
+             .run() > 0;
+}
+
+}  // namespace graft

@@ -1,0 +1,268 @@
+// See blob_store.h. Layout: blobs/ab/abcd… for finished blobs, blobs/tmp/ for those being written.
+#include "storage/blob_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "storage/sha256.h"
+
+namespace graft {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const std::string& what, const fs::path& path, int error) {
+  const bool disk_full = error == ENOSPC || error == EDQUOT;
+  throw StorageError(
+      what + " " + path.string() + ": " + (disk_full ? "the disk is full" : std::strerror(error)),
+      disk_full);
+}
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+  int value() const { return value_; }
+  void reset(int value) {
+    close();
+    value_ = value;
+  }
+  int close() { return value_ < 0 ? 0 : ::close(std::exchange(value_, -1)); }
+
+ private:
+  int value_ = -1;
+};
+
+void sync(const fs::path& path) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.value() < 0 || ::fsync(descriptor.value()) != 0) {
+    fail("cannot flush", path, errno);
+  }
+}
+
+void make_directory(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) {
+    sync(path.has_parent_path() ? path.parent_path() : fs::path("."));
+  } else if (errno != EEXIST) {
+    fail("cannot make", path, errno);
+  }
+}
+
+bool is_sha256(std::string_view text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+fs::path blob_path(const fs::path& directory, std::string_view sha256) {
+  if (!is_sha256(sha256)) {
+    throw StorageError("not a SHA-256: " + std::string(sha256), false);
+  }
+  return directory / sha256.substr(0, 2) / sha256;
+}
+
+// The last step of every blob: from now on it is there, also after a power cut.
+// False, and nothing done, where `from` lies on another file system.
+bool rename_into_place(const fs::path& directory, const fs::path& from, std::string_view sha256) {
+  const fs::path target = blob_path(directory, sha256);
+  make_directory(target.parent_path());
+  if (::rename(from.c_str(), target.c_str()) != 0) {
+    if (errno == EXDEV) {
+      return false;
+    }
+    fail("cannot move " + from.string() + " to", target, errno);
+  }
+  sync(target.parent_path());
+  return true;
+}
+
+// Hands the file to `take` piece by piece.
+void read_file(const fs::path& path, const std::function<void(std::span<const std::byte>)>& take) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.value() < 0) {
+    fail("cannot read", path, errno);
+  }
+  std::vector<std::byte> buffer(1 << 20);
+  while (true) {
+    const ssize_t got = ::read(descriptor.value(), buffer.data(), buffer.size());
+    if (got == 0) {
+      return;
+    }
+    if (got < 0 && errno != EINTR) {
+      fail("cannot read", path, errno);
+    }
+    if (got > 0) {
+      take(std::span(buffer).first(static_cast<std::size_t>(got)));
+    }
+  }
+}
+
+}  // namespace
+
+struct BlobWriter::State {
+  fs::path directory;
+  fs::path temporary;
+  Descriptor descriptor;
+  Sha256 digest;
+  std::int64_t bytes = 0;
+
+  ~State() {
+    if (!temporary.empty()) {
+      ::unlink(temporary.c_str());
+    }
+  }
+};
+
+BlobWriter::BlobWriter(fs::path directory) : state_(std::make_unique<State>()) {
+  state_->directory = std::move(directory);
+  std::string name = (state_->directory / "tmp" / "XXXXXX").string();
+  state_->descriptor.reset(::mkostemp(name.data(), O_CLOEXEC));
+  if (state_->descriptor.value() < 0) {
+    fail("cannot write in", state_->directory / "tmp", errno);
+  }
+  state_->temporary = name;
+}
+BlobWriter::~BlobWriter() = default;
+BlobWriter::BlobWriter(BlobWriter&&) noexcept = default;
+BlobWriter& BlobWriter::operator=(BlobWriter&&) noexcept = default;
+
+void BlobWriter::write(std::span<const std::byte> bytes) {
+  assert(state_);
+  state_->digest.update(bytes);
+  state_->bytes += static_cast<std::int64_t>(bytes.size());
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(state_->descriptor.value(), bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      fail("cannot write", state_->temporary, errno);
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+std::int64_t BlobWriter::bytes() const {
+  return state_ ? state_->bytes : 0;
+}
+
+Blob BlobWriter::finish() {
+  assert(state_);
+  if (::fchmod(state_->descriptor.value(), 0400) != 0 || ::fsync(state_->descriptor.value()) != 0 ||
+      state_->descriptor.close() != 0) {
+    fail("cannot flush", state_->temporary, errno);
+  }
+  Blob blob{state_->digest.hex(), state_->bytes};
+  rename_into_place(state_->directory, state_->temporary, blob.sha256);
+  state_->temporary.clear();
+  state_.reset();
+  return blob;
+}
+
+BlobStore::BlobStore(fs::path directory) : directory_(std::move(directory)) {
+  std::error_code error;
+  fs::create_directories(directory_, error);
+  if (error) {
+    fail("cannot make", directory_, error.value());
+  }
+  make_directory(directory_ / "tmp");
+}
+
+BlobWriter BlobStore::begin() const {
+  return BlobWriter(directory_);
+}
+
+Blob BlobStore::put(std::string_view bytes) const {
+  BlobWriter writer = begin();
+  writer.write(std::as_bytes(std::span(bytes)));
+  return writer.finish();
+}
+
+Blob BlobStore::adopt(const fs::path& file, std::string_view sha256) const {
+  const std::string found = sha256_of_file(file);
+  if (found != sha256) {
+    throw StorageError(file.string() + " has SHA-256 " + found + " instead of " +
+                           std::string(sha256) + ": it was changed or cut short",
+                       false);
+  }
+  std::error_code error;
+  const auto size = fs::file_size(file, error);
+  if (error) {
+    fail("cannot read", file, error.value());
+  }
+  sync(file);
+  ::chmod(file.c_str(), 0400);
+  if (!rename_into_place(directory_, file, sha256)) {
+    BlobWriter writer = begin();
+    read_file(file, [&writer](std::span<const std::byte> bytes) { writer.write(bytes); });
+    writer.finish();
+    fs::remove(file, error);
+  }
+  return {found, static_cast<std::int64_t>(size)};
+}
+
+fs::path BlobStore::path(std::string_view sha256) const {
+  return blob_path(directory_, sha256);
+}
+
+bool BlobStore::exists(std::string_view sha256) const {
+  std::error_code error;
+  return fs::is_regular_file(path(sha256), error);
+}
+
+bool BlobStore::verify(std::string_view sha256) const {
+  return exists(sha256) && sha256_of_file(path(sha256)) == sha256;
+}
+
+void BlobStore::remove(std::string_view sha256) const {
+  const fs::path file = path(sha256);
+  if (::unlink(file.c_str()) != 0 && errno != ENOENT) {
+    fail("cannot remove", file, errno);
+  }
+}
+
+int BlobStore::sweep(const std::function<bool(const std::string& sha256)>& is_referenced) const {
+  int removed = 0;
+  std::error_code error;
+  const auto remove_file = [&removed, &error](const fs::path& file) {
+    removed += fs::remove(file, error) ? 1 : 0;
+  };
+  // Collected first: what a listing shows of entries that go meanwhile is not defined.
+  const auto list = [&error](const fs::path& directory) {
+    std::vector<fs::path> entries;
+    for (const auto& entry : fs::directory_iterator(directory, error)) {
+      entries.push_back(entry.path());
+    }
+    return entries;
+  };
+  for (const fs::path& file : list(directory_ / "tmp")) {
+    remove_file(file);
+  }
+  for (const fs::path& fan : list(directory_)) {
+    if (fan.filename() == "tmp") {
+      continue;
+    }
+    for (const fs::path& file : list(fan)) {
+      const std::string name = file.filename().string();
+      // Anything else was put here by somebody else and stays.
+      if (is_sha256(name) && !is_referenced(name)) {
+        remove_file(file);
+      }
+    }
+  }
+  return removed;
+}
+
+}  // namespace graft

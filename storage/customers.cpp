@@ -1,0 +1,124 @@
+// See customers.h.
+#include "storage/customers.h"
+
+#include <stdexcept>
+
+#include "storage/identifiers.h"
+#include "storage/sha256.h"
+#include "storage/statement.h"
+
+namespace graft {
+namespace {
+
+constexpr int secret_length = 43;         // of 62 characters: 256 bits
+constexpr std::size_t shown_prefix = 14;  // "graft_" and 8 characters
+
+bool is_customer_name(std::string_view name) {
+  const auto letter_or_digit = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  };
+  if (name.empty() || name.size() > 63 || !letter_or_digit(name[0])) {
+    return false;
+  }
+  for (const char c : name) {
+    if (!letter_or_digit(c) && c != '-') {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::optional<Customer> read_customer(Statement& statement) {
+  if (!statement.step()) {
+    return std::nullopt;
+  }
+  return Customer{statement.integer(0), statement.text(1), statement.integer(2)};
+}
+
+std::optional<Customer> find_customer(Database& database, std::string_view name) {
+  Statement statement(database, "SELECT id, name, created_at FROM customers WHERE name = ?", name);
+  return read_customer(statement);
+}
+
+}  // namespace
+
+Customer ensure_customer(Database& database, std::string_view name, UnixTime now) {
+  if (!is_customer_name(name)) {
+    throw std::invalid_argument("'" + std::string(name) +
+                                "' is not a customer name: up to 63 of a-z, 0-9 and '-', "
+                                "beginning with a letter or digit");
+  }
+  if (auto customer = find_customer(database, name)) {
+    return *customer;
+  }
+  Statement(database,
+            "INSERT INTO customers (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING", name,
+            now)
+      .run();
+  return find_customer(database, name).value();
+}
+
+NewApiKey create_api_key(Database& database, std::string_view customer_name, UnixTime now) {
+  const Customer customer = ensure_customer(database, customer_name, now);
+  NewApiKey made;
+  made.secret = new_identifier("graft_", secret_length);
+  made.key = {.id = new_identifier("key_"),
+              .prefix = made.secret.substr(0, shown_prefix),
+              .customer = customer.id,
+              .customer_name = customer.name,
+              .created_at = now};
+  Statement(database,
+            "INSERT INTO api_keys (public_id, customer_id, prefix, secret_sha256, created_at) "
+            "VALUES (?, ?, ?, ?, ?)",
+            made.key.id, customer.id, made.key.prefix, sha256_hex(made.secret), now)
+      .run();
+  return made;
+}
+
+std::vector<ApiKey> list_api_keys(Database& database) {
+  Statement statement(
+      database,
+      "SELECT k.public_id, k.prefix, k.customer_id, c.name, k.created_at, k.revoked_at "
+      "FROM api_keys k CROSS JOIN customers c ON c.id = k.customer_id ORDER BY k.id");
+  std::vector<ApiKey> keys;
+  while (statement.step()) {
+    keys.push_back({statement.text(0), statement.text(1), statement.integer(2), statement.text(3),
+                    statement.integer(4), statement.optional_integer(5)});
+  }
+  return keys;
+}
+
+bool revoke_api_key(Database& database, std::string_view id_or_prefix, UnixTime now) {
+  // A key that is revoked already keeps its time.
+  return Statement(database,
+                   "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?) "
+                   "WHERE public_id = ? OR prefix = ?",
+                   now, id_or_prefix, id_or_prefix)
+             .run() > 0;
+}
+
+std::optional<Customer> authenticate(Database& database, std::string_view secret) {
+  Statement statement(database,
+                      "SELECT c.id, c.name, c.created_at FROM api_keys k "
+                      "CROSS JOIN customers c ON c.id = k.customer_id "
+                      "WHERE k.secret_sha256 = ? AND k.revoked_at IS NULL",
+                      sha256_hex(secret));
+  return read_customer(statement);
+}
+
+std::string download_signing_key(Database& database) {
+  const auto find = [&database]() -> std::optional<std::string> {
+    Statement statement(database, "SELECT value FROM settings WHERE name = 'download_signing_key'");
+    return statement.step() ? std::optional(statement.text(0)) : std::nullopt;
+  };
+  if (auto key = find()) {
+    return *key;
+  }
+  Statement(database,
+            "INSERT INTO settings (name, value) VALUES ('download_signing_key', randomblob(32)) "
+            "ON CONFLICT DO NOTHING")
+      .run();
+  return find().value();
+}
+
+}  // namespace graft

@@ -1,0 +1,90 @@
+// See database.h.
+#include "storage/database.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "storage/migrate.h"
+#include "storage/statement.h"
+
+namespace graft {
+namespace {
+
+// Longer than any transaction of ours; the daemon's threads and `graftd keys` write side by side.
+constexpr int busy_timeout_ms = 20'000;
+
+// Made before SQLite would, because only the daemon's user may read customers' rows;
+// the log and index files beside it take over its mode.
+void make_private_file(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) {
+    const int error = errno;
+    throw StorageError("cannot open the database " + path.string() + ": " + std::strerror(error),
+                       error == ENOSPC || error == EDQUOT);
+  }
+  ::close(file);
+}
+
+}  // namespace
+
+Database Database::open(const std::filesystem::path& path) {
+  make_private_file(path);
+  sqlite3* handle = nullptr;
+  const int code =
+      sqlite3_open_v2(path.c_str(), &handle,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  Database database(handle);
+  try {
+    if (code != SQLITE_OK) {
+      throw_sqlite_error(handle);
+    }
+    sqlite3_busy_timeout(handle, busy_timeout_ms);
+    execute(handle,
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+            "PRAGMA recursive_triggers = ON");
+    migrate(handle, embedded_migrations());
+  } catch (const StorageError& error) {
+    throw StorageError(path.string() + ": " + error.what(), error.disk_full);
+  }
+  return database;
+}
+
+Database::Database(sqlite3* handle) : handle_(handle) {}
+
+Database::Database(Database&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+
+Database& Database::operator=(Database&& other) noexcept {
+  std::swap(handle_, other.handle_);
+  return *this;
+}
+
+Database::~Database() {
+  sqlite3_close_v2(handle_);
+}
+
+sqlite3* Database::handle() const {
+  return handle_;
+}
+
+Transaction::Transaction(Database& database) : database_(database) {
+  execute(database.handle(), "BEGIN IMMEDIATE");
+}
+
+Transaction::~Transaction() {
+  // SQLite has rolled back by itself after some errors, a full disk among them.
+  if (open_ && sqlite3_get_autocommit(database_.handle()) == 0) {
+    sqlite3_exec(database_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+}
+
+void Transaction::commit() {
+  execute(database_.handle(), "COMMIT");
+  open_ = false;
+}
+
+}  // namespace graft

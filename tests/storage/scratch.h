@@ -1,0 +1,117 @@
+// What every test of this room needs: a directory that goes with the test, a database in it, and
+// rows to begin with.
+#pragma once
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+#include "storage/adapters.h"
+#include "storage/customers.h"
+#include "storage/files.h"
+#include "storage/jobs.h"
+#include "storage/runs.h"
+#include "storage/sha256.h"
+#include "storage/statement.h"
+#include "storage/tasks.h"
+
+namespace graft {
+
+class ScratchDirectory {
+ public:
+  ScratchDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "graft-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw std::runtime_error("mkdtemp " + name);
+    }
+    path_ = name;
+  }
+  ~ScratchDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchDirectory(const ScratchDirectory&) = delete;
+  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct ScratchDatabase {
+  ScratchDirectory directory;
+  Database database = Database::open(directory / "graft.db");
+  operator Database&() { return database; }
+};
+
+constexpr UnixTime noon = 1'790'000'000;
+
+inline Blob blob_of(const std::string& bytes) {
+  return {sha256_hex(bytes), static_cast<std::int64_t>(bytes.size())};
+}
+
+inline File a_file(Database& database, CustomerId customer, const std::string& bytes = "rows",
+                   UnixTime now = noon) {
+  return insert_file(database,
+                     {.customer = customer,
+                      .blob = blob_of(bytes),
+                      .filename = "train.jsonl",
+                      .purpose = "fine-tune"},
+                     now);
+}
+
+inline TrialConfig a_trial(std::int64_t seed = 7) {
+  return {.size = 48,
+          .learning_rate = 1e-3,
+          .batch_size = 32,
+          .n_epochs = 3,
+          .max_length = 128,
+          .warmup_ratio = 0.1,
+          .weight_decay = 0.01,
+          .validation_fraction = 0.1,
+          .seed = seed};
+}
+
+inline NewJob a_new_job(CustomerId customer, const File& file, const std::string& task = "mood") {
+  return {.customer = customer,
+          .task_name = task,
+          .model = "minilm",
+          .backbone_sha256 = sha256_hex("backbone"),
+          .training_file = file.id,
+          .suffix = "s1",
+          .seed = 7,
+          .trials = {a_trial()}};
+}
+
+inline Job a_queued_job(Database& database, CustomerId customer, const std::string& task = "mood",
+                        UnixTime now = noon) {
+  const Job job = create_job(database, a_new_job(customer, a_file(database, customer), task), now);
+  enqueue_job(database, job.id, now);
+  return find_job(database, customer, job.id).value();
+}
+
+// Takes the job at the head of the queue as far as a published version.
+inline AdapterVersion publish_next(Database& database, UnixTime now = noon) {
+  const Run run = claim_next_job(database, now).value();
+  const RunLane lane = list_lanes(database, run.id).at(0);
+  const AdapterVersion version = publish_version(database,
+                                                 {.job_id = lane.job.id,
+                                                  .trial_id = lane.trial.id,
+                                                  .backbone_sha256 = lane.job.backbone_sha256,
+                                                  .bundle = blob_of("bundle of " + lane.job.id),
+                                                  .labels = {"negative", "positive"},
+                                                  .metrics = R"({"valid_accuracy":0.5})",
+                                                  .trained_tokens = 1234,
+                                                  .result_file = blob_of("step,train_loss\n")},
+                                                 now)
+                                     .value();
+  end_run(database, run.id, "finished", now);
+  return version;
+}
+
+}  // namespace graft
