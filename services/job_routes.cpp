@@ -56,21 +56,11 @@ NewJob new_job(const JobRequest& body, const Request& request) {
   job.validation_file = body.validation_file;
   job.suffix = body.suffix;
   job.seed = body.config.seed;
+  job.seed_given = body.seed_given;
   job.learning_rate_multiplier = body.learning_rate_multiplier;
   job.metadata = body.metadata;
   job.trials = {body.config};
   return job;
-}
-
-// Whether `job` is what `wanted` would make; a seed of our own choice may differ.
-bool is_twin(const JobWithConfig& with, const NewJob& wanted, bool seed_given) {
-  const Job& job = with.job;
-  TrialConfig config = wanted.trials.front();
-  if (!seed_given) config.seed = with.config.seed;
-  return job.model == wanted.model && job.training_file == wanted.training_file &&
-         job.validation_file == wanted.validation_file && job.suffix == wanted.suffix &&
-         (wanted.task_name.empty() || job.task_name == wanted.task_name) &&
-         job.metadata == wanted.metadata && with.config == config;
 }
 
 // A client that saw no answer sends its creation again and says so in this header, without an
@@ -78,18 +68,6 @@ bool is_twin(const JobWithConfig& with, const NewJob& wanted, bool seed_given) {
 bool is_retry(const Request& request) {
   const auto count = request.header("x-stainless-retry-count");
   return count && !count->empty() && *count != "0";
-}
-
-std::optional<JobWithConfig> find_twin(Database& database, const NewJob& wanted, bool seed_given,
-                                       UnixTime since) {
-  JobQuery query;
-  query.limit = 100;
-  for (auto& job : list_jobs(database, wanted.customer, query).items) {
-    if (job.created_at < since) break;
-    auto with = with_config(database, std::move(job));
-    if (is_twin(with, wanted, seed_given)) return with;
-  }
-  return std::nullopt;
 }
 
 std::string idempotency_key(const Request& request) {
@@ -109,20 +87,20 @@ Response create(const ServiceContext& context, std::mutex& creating, const Reque
   const std::lock_guard lock(creating);
   if (is_retry(request) && wanted.idempotency_key.empty()) {
     const UnixTime since = context.now() - twin_window_seconds;
-    if (const auto twin = find_twin(*database, wanted, body.seed_given, since))
-      return json_response(write_job(*twin));
+    if (auto twin = find_recent_twin(*database, wanted, since))
+      return json_response(write_job(with_config(*database, std::move(*twin))));
   }
   check_file(context, *database, wanted.customer, wanted.training_file, "training_file");
   if (wanted.validation_file)
     check_file(context, *database, wanted.customer, *wanted.validation_file, "validation_file");
-  const auto made = with_config(*database, create_job(*database, wanted, context.now()));
-  if (!is_twin(made, wanted, body.seed_given))
+  Job made = create_job(*database, wanted, context.now());
+  if (!is_twin(*database, made, wanted))
     throw HttpError(400,
-                    "The Idempotency-Key was used for job " + made.job.id +
+                    "The Idempotency-Key was used for job " + made.id +
                         ", which was asked for with another body. Use a new key.",
                     "idempotency_key_reused", "Idempotency-Key");
   context.poke_scheduler();
-  return json_response(write_job(made));
+  return json_response(write_job(with_config(*database, std::move(made))));
 }
 
 // metadata[key]=value filters, metadata=null asks for jobs without any.

@@ -221,6 +221,10 @@ void refuse_integrations(JsonFields& fields) {
 
 void read_task(JsonFields& fields, JobRequest& request) {
   request.suffix = fields.text("suffix", 1, 64);
+  if (request.suffix && request.suffix->find_first_of("/\\:?#%") != std::string::npos)
+    fields.add_error("suffix",
+                     "must not hold any of / \\ : ? # % because it becomes a part of the model's "
+                     "name.");
   const auto task = fields.text("task", 1, 64);
   if (task && !is_task_name(*task))
     fields.add_error("task",
