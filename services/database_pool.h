@@ -1,5 +1,5 @@
-// Database connections for threads that come and go: a connection belongs to its holder while the lease lives.
-// Opens a connection when none is free, keeps it for the next. Thread-safe.
+// Database connections for threads that come and go: a connection belongs to its holder while the
+// lease lives. Opens a connection when none is free, keeps it for the next. Thread-safe.
 #pragma once
 
 #include <filesystem>
@@ -29,7 +29,8 @@ class DatabasePool {
     Database database_;
   };
 
-  // Never waits for another lease: as many connections as leases at the same time. Throws StorageError.
+  // Never waits for another lease: as many connections as leases at the same time. Throws
+  // StorageError.
   Lease checkout();
 
  private:

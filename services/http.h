@@ -1,4 +1,5 @@
-// Our Request and Response: what routes see of HTTP. Only services/server.* knows the library behind it.
+// Our Request and Response: what routes see of HTTP. Only services/server.* knows the library
+// behind it.
 #pragma once
 
 #include <cstdint>
@@ -45,5 +46,20 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;
   std::variant<std::string, FileBody> body;
 };
+
+// A request-target taken apart. `raw_path` keeps its percent signs, so that an encoded slash stays
+// inside its segment.
+struct Target {
+  std::string raw_path;
+  std::string path;                                        // decoded
+  std::vector<std::pair<std::string, std::string>> query;  // decoded, in order; `+` is a space
+};
+// Origin form ("/v1/files?limit=2") or absolute form. nullopt: not a target, a bad percent escape,
+// a control character or text that is not UTF-8.
+std::optional<Target> parse_target(std::string_view target);
+
+// nullopt: a bad escape, a control character or text that is not UTF-8.
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
+bool is_utf8(std::string_view text);
 
 }  // namespace graft
