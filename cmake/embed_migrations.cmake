@@ -1,4 +1,4 @@
-# Turns migrations/*.sql into one C++ source: cmake -DOUTPUT=FILE -DINPUTS=A;B -P embed_migrations.cmake
+# Turns migrations/*.sql into C++: cmake -DOUTPUT=FILE -DINPUTS=A;B -P embed_migrations.cmake
 # Refuses gaps and repeated numbers, so that the schema's number is the number of migrations.
 set(entries "")
 set(expected 1)
@@ -12,11 +12,12 @@ foreach(input IN LISTS INPUTS)
     message(FATAL_ERROR "${input}: number ${expected} comes next")
   endif()
   math(EXPR expected "${expected} + 1")
-  # Bytes, because quotes, semicolons and brackets all mean something to CMake, and compilers limit literals.
+  # Bytes, because quotes, semicolons and brackets all mean something to CMake.
   file(READ ${input} hex HEX)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
   string(APPEND arrays "constexpr char bytes_${number}[] = {${bytes}};\n")
-  string(APPEND entries "    {${number}, \"${name}\", {bytes_${number}, sizeof bytes_${number}}},\n")
+  set(view "{bytes_${number}, sizeof bytes_${number}}")
+  string(APPEND entries "    {${number}, \"${name}\", ${view}},\n")
 endforeach()
 file(WRITE ${OUTPUT} "// Generated from migrations/ at build time.
 #include \"storage/migrate.h\"

@@ -1,5 +1,6 @@
--- The first schema. Rows point at each other by integer ids, which also are the order of every listing;
--- public_id is what customers see. Nothing that a customer owns is ever deleted: rows are hidden or final.
+-- The first schema. Rows point at each other by integer ids, which also are the order of every
+-- listing; public_id is what customers see. Nothing that a customer owns is ever deleted: rows are
+-- hidden or final.
 
 CREATE TABLE settings (
   name  TEXT PRIMARY KEY,
@@ -90,7 +91,7 @@ CREATE INDEX jobs_without_metadata ON jobs (customer_id, id) WHERE has_metadata 
 CREATE INDEX jobs_by_idempotency_key ON jobs (customer_id, idempotency_key, created_at)
   WHERE idempotency_key IS NOT NULL;
 CREATE INDEX jobs_by_training_file ON jobs (training_file_id, created_at);
--- The queue and all else that is not final yet: these indexes stay small however many jobs there were.
+-- The queue and all else that is not final: small indexes, however many jobs there were.
 CREATE INDEX jobs_unfinished ON jobs (status, created_at, id) WHERE finished_at IS NULL;
 CREATE INDEX jobs_unfinished_by_training_file ON jobs (training_file_id) WHERE finished_at IS NULL;
 CREATE INDEX jobs_unfinished_by_validation_file ON jobs (validation_file_id)

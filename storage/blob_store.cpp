@@ -208,8 +208,9 @@ Blob BlobStore::adopt(const fs::path& file, std::string_view sha256) const {
     BlobWriter writer = begin();
     read_file(file, [&writer](std::span<const std::byte> bytes) { writer.write(bytes); });
     writer.finish();
-    fs::remove(file, error);
   }
+  // Still there after a copy, and after a rename onto another name of the same bytes: a no-op.
+  fs::remove(file, error);
   return {found, static_cast<std::int64_t>(size)};
 }
 

@@ -25,9 +25,6 @@ std::optional<File> find_file(Database& database, CustomerId customer, std::stri
 // For the scheduler: deleted and expired ones too, whose bytes an unfinished job still has.
 std::optional<File> find_file_of_any_customer(Database& database, std::string_view id);
 
-// For the scheduler: a job's file, also where it was deleted or has expired since the job was made.
-std::optional<File> find_file_of_any_customer(Database& database, std::string_view id);
-
 struct FileQuery {
   std::optional<std::string> purpose;
   std::optional<std::string>

@@ -82,14 +82,9 @@ void insert_trial(Database& database, std::int64_t job_row, int number, const Tr
 }
 
 // All that the customer chose; the seed may have been drawn for each request.
-bool same_configuration(const TrialConfig& left, const TrialConfig& right) {
-  return left.method == right.method && left.size == right.size &&
-         left.activation == right.activation && left.init_std == right.init_std &&
-         left.train_layer_norm == right.train_layer_norm &&
-         left.learning_rate == right.learning_rate && left.batch_size == right.batch_size &&
-         left.n_epochs == right.n_epochs && left.max_length == right.max_length &&
-         left.warmup_ratio == right.warmup_ratio && left.weight_decay == right.weight_decay &&
-         left.validation_fraction == right.validation_fraction;
+bool same_configuration(const TrialConfig& left, TrialConfig right) {
+  right.seed = left.seed;
+  return left == right;
 }
 
 }  // namespace
@@ -128,7 +123,8 @@ bool is_twin(Database& database, const Job& job, const NewJob& wanted) {
       job.task_name == (wanted.task_name.empty() ? default_task_name(job.id) : wanted.task_name);
   if (!same_task || job.training_file != wanted.training_file ||
       job.validation_file != wanted.validation_file || job.model != wanted.model ||
-      (wanted.seed_given && job.seed != wanted.seed) || job.suffix != wanted.suffix || job.metadata != wanted.metadata) {
+      (wanted.seed_given && job.seed != wanted.seed) || job.suffix != wanted.suffix ||
+      job.metadata != wanted.metadata) {
     return false;
   }
   const std::vector<Trial> trials = list_trials(database, job.id);
