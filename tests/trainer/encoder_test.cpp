@@ -1,0 +1,170 @@
+// The model against tensors exported from AdapterHub (tools/export_reference.py), and lanes
+// together against lanes alone.
+#include <doctest/doctest.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "trainer/learning_rate.h"
+#include "trainer/optimizer.h"
+#include "trainer/safetensors.h"
+#include "trainer/task_model.h"
+
+namespace graft {
+namespace {
+
+const std::filesystem::path tiny_bert =
+    std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/reference/tiny_bert";
+
+double distance(const at::Tensor& a, const at::Tensor& b) {
+  return (a.detach() - b.detach()).abs().max().item<double>();
+}
+
+struct Reference {
+  explicit Reference(const std::string& name)
+      : file(tiny_bert / (name + ".safetensors")), stored(read_safetensors(file.text())) {}
+
+  at::Tensor operator[](const std::string& key) const {
+    const auto found = stored.tensors.find(key);
+    if (found == stored.tensors.end()) throw std::runtime_error("no reference " + key);
+    return float_tensor(found->second);
+  }
+
+  TokenizedRows rows(int batch) const {
+    const std::string prefix = "batch." + std::to_string(batch) + ".";
+    const at::Tensor ids = (*this)[prefix + "ids"], types = (*this)[prefix + "types"];
+    const at::Tensor lengths = (*this)[prefix + "lengths"];
+    TokenizedRows rows;
+    for (std::int64_t r = 0; r < ids.size(0); ++r) {
+      Encoding row;
+      for (std::int64_t i = 0; i < lengths[r].item<float>(); ++i) {
+        row.ids.push_back(static_cast<std::int32_t>(ids[r][i].item<float>()));
+        row.type_ids.push_back(static_cast<std::uint8_t>(types[r][i].item<float>()));
+      }
+      rows.append(row);
+    }
+    return rows;
+  }
+
+  at::Tensor labels(int batch) const {
+    return (*this)["batch." + std::to_string(batch) + ".labels"].to(at::kLong);
+  }
+
+  MappedFile file;
+  Safetensors stored;
+};
+
+LaneOrder order_of(const std::string& method) {
+  LaneOrder order;
+  order.adapter_name = "reference";
+  order.method = *parse_adapter_method(method);
+  order.size = method == "houlsby" ? 6 : 5;
+  order.activation = method == "houlsby" ? Activation::swish : Activation::relu;
+  return order;
+}
+
+TaskModel start_model(const Reference& reference, const std::string& method,
+                      const BackboneWeights& backbone) {
+  TaskModel model = make_task_model(order_of(method), {"a", "b", "c"}, backbone);
+  visit_tensors(model, [&](const std::string& key, at::Tensor& tensor) {
+    tensor.copy_(reference["start." + key]);
+  });
+  return model;
+}
+
+AdamW optimizer_of(TaskModel& model) {
+  std::vector<at::Tensor*> tensors;
+  visit_tensors(model, [&](const std::string&, at::Tensor& tensor) { tensors.push_back(&tensor); });
+  return AdamW(tensors);
+}
+
+at::Tensor logits_of(const BackboneWeights& backbone, const TaskModel& model,
+                     const TokenizedRows& rows) {
+  const std::vector<std::size_t> chosen{0, 1, 2, 3};
+  DropoutStream dropout;
+  const LaneRows lane_rows{&rows, chosen};
+  const ForwardLane lane{&model, &dropout};
+  return forward(backbone, {&lane, 1}, pack({&lane_rows, 1})).front();
+}
+
+}  // namespace
+
+TEST_CASE("logits, loss and every gradient equal AdapterHub's") {
+  for (const std::string method : {"houlsby", "pfeiffer"}) {
+    CAPTURE(method);
+    const auto backbone = load_backbone(tiny_bert);
+    const Reference reference(method);
+    TaskModel model = start_model(reference, method, *backbone);
+    AdamW optimizer = optimizer_of(model);
+
+    const at::Tensor logits = logits_of(*backbone, model, reference.rows(0));
+    const at::Tensor loss = head_loss(model.head, logits, reference.labels(0));
+    CHECK(distance(logits, reference["logits"]) < 1e-5);
+    CHECK(distance(loss, reference["loss"]) < 1e-5);
+
+    loss.backward();
+    int compared = 0;
+    visit_tensors(model, [&](const std::string& key, const at::Tensor& tensor) {
+      CAPTURE(key);
+      CHECK(distance(tensor.grad(), reference["gradient." + key]) < 1e-5);
+      ++compared;
+    });
+    CHECK(compared == (method == "houlsby" ? 20 : 12));
+  }
+}
+
+TEST_CASE("ten training losses and the tensors after them equal AdapterHub's") {
+  for (const std::string method : {"houlsby", "pfeiffer"}) {
+    CAPTURE(method);
+    const auto backbone = load_backbone(tiny_bert);
+    const Reference reference(method);
+    TaskModel model = start_model(reference, method, *backbone);
+    AdamW optimizer = optimizer_of(model);
+    for (int step = 0; step < 10; ++step) {
+      CAPTURE(step);
+      optimizer.zero_gradients();
+      const at::Tensor logits = logits_of(*backbone, model, reference.rows(step));
+      const at::Tensor loss = head_loss(model.head, logits, reference.labels(step));
+      CHECK(distance(loss, reference["losses"][step]) < 1e-5);
+      loss.backward();
+      optimizer.clip_gradients(1.0);
+      optimizer.step(learning_rate_at(step, 10, warmup_steps(10, 0.1), 1e-2), 0.01);
+    }
+    visit_tensors(model, [&](const std::string& key, const at::Tensor& tensor) {
+      CAPTURE(key);
+      CHECK(distance(tensor, reference["end." + key]) < 1e-4);
+    });
+  }
+}
+
+TEST_CASE("frozen weights get no gradient and stay as they are on disk") {
+  const auto backbone = load_backbone(tiny_bert);
+  const Reference reference("houlsby");
+  TaskModel model = start_model(reference, "houlsby", *backbone);
+  AdamW optimizer = optimizer_of(model);
+  const at::Tensor logits = logits_of(*backbone, model, reference.rows(0));
+  head_loss(model.head, logits, reference.labels(0)).backward();
+  optimizer.step(1e-2, 0.0);
+  CHECK_FALSE(backbone->layers[0].query.weight.requires_grad());
+  CHECK_FALSE(backbone->layers[1].output.weight.grad().defined());
+  CHECK(backbone->sha256 == backbone_sha256(tiny_bert));
+}
+
+TEST_CASE("a batch's rows answer in the order they were asked for, whatever their lengths") {
+  const auto backbone = load_backbone(tiny_bert);
+  const Reference reference("houlsby");
+  const TaskModel model = start_model(reference, "houlsby", *backbone);
+  const TokenizedRows rows = reference.rows(1);
+  const at::Tensor together = logits_of(*backbone, model, rows);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    DropoutStream dropout;
+    const LaneRows lane_rows{&rows, {&r, 1}};
+    const ForwardLane lane{&model, &dropout};
+    const at::Tensor alone = forward(*backbone, {&lane, 1}, pack({&lane_rows, 1})).front();
+    CHECK(distance(alone[0], together[static_cast<std::int64_t>(r)]) < 1e-5);
+  }
+}
+
+}  // namespace graft
