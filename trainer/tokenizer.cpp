@@ -201,9 +201,10 @@ Tokenizer Tokenizer::load(const std::filesystem::path& backbone_directory) {
 Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair,
                            std::size_t max_length) const {
   const std::vector<FramePiece>& frame = pair ? parts_->pair_frame : parts_->single_frame;
-  Tokens first = parts_->tokenize(text, max_length);
+  // A pair is cut by the full lengths of both texts, so neither may stop early.
+  Tokens first = parts_->tokenize(text, pair ? 0 : max_length);
   Tokens second;
-  if (pair) second = parts_->tokenize(*pair, max_length);
+  if (pair) second = parts_->tokenize(*pair, 0);
 
   Encoding encoding;
   const std::size_t special_tokens = special_tokens_of(frame);
