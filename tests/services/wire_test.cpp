@@ -14,11 +14,15 @@
 namespace graft {
 namespace {
 
-std::vector<BackboneInfo> backbones() {
-  BackboneSummary sizes;
-  sizes.hidden_size = 128;
-  sizes.max_positions = 512;
-  return {{"minilm", "/nowhere", sizes, 0}};
+// Requests point into it.
+const std::vector<BackboneInfo>& backbones() {
+  static const std::vector<BackboneInfo> known = [] {
+    BackboneSummary sizes;
+    sizes.hidden_size = 128;
+    sizes.max_positions = 512;
+    return std::vector<BackboneInfo>{{"minilm", "/nowhere", sizes, 0}};
+  }();
+  return known;
 }
 
 HttpError refusal(std::string_view body) {

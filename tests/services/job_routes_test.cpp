@@ -1,0 +1,311 @@
+// Jobs over HTTP: creation with its checks, listing, cancelling, events and checkpoints.
+#include "tests/services/route_fixture.h"
+
+#include "storage/events.h"
+
+namespace graft {
+namespace {
+
+const std::string jobs = "/v1/fine_tuning/jobs";
+const std::string row = "{\"text\": \"good\", \"label\": \"up\"}\n";
+
+std::string body_for(const std::string& file, const std::string& more = "") {
+  return R"({"model": "minilm", "training_file": ")" + file + "\"" + more + "}";
+}
+
+std::vector<std::string> ids_of(const Answer& answer) {
+  std::vector<std::string> ids;
+  for (const auto& item : answer.json()["data"]) ids.push_back(item["id"]);
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("a created job has every member of the contract and ours") {
+  RouteFixture routes;
+  const auto file = routes.add_file(row);
+  const auto made = routes.call(
+      "POST", jobs, body_for(file, R"(, "suffix": "mood", "seed": 5, "metadata": {"team": "a"},
+                        "hyperparameters": {"n_epochs": 2, "learning_rate_multiplier": 0.5})"));
+  REQUIRE_MESSAGE(made.status == 200, made.body);
+  CHECK(made.content_type == "application/json");
+  const auto job = made.json();
+  CHECK(std::string(job["id"]).starts_with("ftjob-"));
+  CHECK(job["object"] == "fine_tuning.job");
+  CHECK(job["status"] == "validating_files");
+  CHECK(job["created_at"] == routes.now);
+  CHECK(job["organization_id"] == "acme");
+  CHECK(job["model"] == "minilm");
+  CHECK(job["training_file"] == file);
+  CHECK(job["seed"] == 5);
+  CHECK(job["task"] == "mood");
+  CHECK(job["user_provided_suffix"] == "mood");
+  CHECK(job["metadata"] == nlohmann::json{{"team", "a"}});
+  CHECK(job["hyperparameters"]["n_epochs"] == 2);
+  CHECK(job["hyperparameters"]["batch_size"] == 32);
+  CHECK(job["hyperparameters"]["learning_rate_multiplier"] == 0.5);
+  CHECK(job["method"]["type"] == "supervised");
+  CHECK(job["method"]["supervised"]["hyperparameters"] == job["hyperparameters"]);
+  CHECK(job["adapter"]["method"] == "houlsby");
+  CHECK(job["adapter"]["train_layer_norm"] == false);
+  CHECK(job["backbone_sha256"] == std::string(64, 'b'));
+  CHECK(job["result_files"] == nlohmann::json::array());
+  CHECK(job["integrations"] == nlohmann::json::array());
+  CHECK(job["attempts"] == 0);
+  CHECK(job["progress"]["step"] == 0);
+  for (const char* absent : {"finished_at", "fine_tuned_model", "validation_file", "trained_tokens",
+                             "error", "estimated_finish", "version"}) {
+    CAPTURE(absent);
+    REQUIRE(job.contains(absent));
+    CHECK(job[absent].is_null());
+  }
+  CHECK(routes.pokes == 1);
+  CHECK(routes.call("GET", jobs + "/" + std::string(job["id"])).json() == job);
+}
+
+TEST_CASE("a drawn seed is stored and returned") {
+  RouteFixture routes;
+  const auto id = routes.add_job();
+  const auto job = routes.call("GET", jobs + "/" + id).json();
+  CHECK(job["seed"].is_number_integer());
+  auto database = routes.databases.checkout();
+  CHECK(list_trials(*database, id).front().config.seed == job["seed"]);
+}
+
+TEST_CASE("a succeeded job names its model, version and tokens") {
+  RouteFixture routes;
+  const auto version = routes.add_version("mood");
+  const auto job = routes.call("GET", jobs + "/" + version.job_id).json();
+  CHECK(job["status"] == "succeeded");
+  CHECK(job["fine_tuned_model"] == version.model_id);
+  CHECK(job["version"] == 1);
+  CHECK(job["trained_tokens"] == 123);
+  CHECK(job["attempts"] == 1);
+}
+
+TEST_CASE("a job's files must exist, be for training and look like rows") {
+  RouteFixture routes;
+  const auto refuse = [&](const std::string& body, const char* param) {
+    const auto error = error_of(routes.call("POST", jobs, body), 400);
+    CHECK(error["param"] == param);
+    CHECK(error["type"] == "invalid_request_error");
+    return std::string(error["message"]);
+  };
+  CHECK(refuse(body_for("file-none"), "training_file") ==
+        "training_file: there is no file 'file-none'; upload it first.");
+  refuse(body_for(routes.add_file(row, "a.jsonl", "user_data")), "training_file");
+  refuse(body_for(routes.add_file(row, "a.txt")), "training_file");
+  CHECK(refuse(body_for(routes.add_file("\n\n[1]\n", "a.jsonl")), "training_file") ==
+        "a.jsonl line 3: must be a JSON object, not array.");
+  CHECK(refuse(body_for(routes.add_file("not json\n", "a.jsonl")), "training_file") ==
+        "a.jsonl line 1: is not valid JSON; each line must be one JSON object.");
+  CHECK(refuse(body_for(routes.add_file("{\"text\": \"x\"}\n", "a.jsonl")), "training_file") ==
+        "a.jsonl line 1: member \"label\" is missing; every row needs a label.");
+  refuse(body_for(routes.add_file("{\"label\": \"x\"}\n", "a.jsonl")), "training_file");
+  refuse(body_for(routes.add_file("\n \n", "a.jsonl")), "training_file");
+  refuse(body_for(routes.add_file("\xFF\xFE{}\n", "a.jsonl")), "training_file");
+  refuse(body_for(routes.add_file(std::string((1 << 20) + 2, 'x'), "a.jsonl")), "training_file");
+  CHECK(refuse(body_for(routes.add_file("text,etikett\na,b\n", "a.csv")), "training_file") ==
+        "a.csv line 1: the header has no column \"label\".");
+  refuse(body_for(routes.add_file("label\nb\n", "a.csv")), "training_file");
+  refuse(body_for(routes.add_file("text,label,text\n", "a.csv")), "training_file");
+  refuse(body_for(routes.add_file("text,label\n", "a.tsv")), "training_file");
+  refuse(body_for(routes.add_file(row), R"(, "validation_file": "file-none")"), "validation_file");
+  const auto error = error_of(
+      routes.call("POST", jobs,
+                  body_for(routes.add_file(row), R"(, "validation_file": ")" +
+                                                     routes.add_file("[]\n", "v.jsonl") + "\"")),
+      400);
+  CHECK(error["code"] == "invalid_validation_file");
+  CHECK(routes.pokes == 0);
+  CHECK(routes.call("GET", jobs).json()["data"].empty());
+  CHECK(routes.call("GET", "/v1/tasks").json()["data"].empty());
+}
+
+TEST_CASE("files of every accepted shape are taken") {
+  RouteFixture routes;
+  const std::pair<const char*, const char*> shapes[] = {
+      {"a.jsonl", "\xEF\xBB\xBF{\"text\": \"x\", \"label\": 1}\n"},
+      {"a.JSONL", "{\"premise\": \"x\", \"hypothesis\": \"y\", \"label\": \"z\"}"},
+      {"a.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}\n"},
+      {"a.jsonl", "{\"prompt\": \"x\", \"completion\": \"y\"}\r\n"},
+      {"a.csv", "\"text\",\"label\"\r\nx,y\r\n"},
+      {"a.csv", "\"strange\nname\",sentence,label\n"},
+      {"a.tsv", "sentence1\tsentence2\tlabel\na\tb\tc\n"},
+  };
+  for (const auto& [name, bytes] : shapes) {
+    CAPTURE(bytes);
+    const auto made = routes.call("POST", jobs, body_for(routes.add_file(bytes, name)));
+    CHECK_MESSAGE(made.status == 200, made.body);
+  }
+}
+
+TEST_CASE("jobs are listed newest first, page by page, also while new ones come") {
+  RouteFixture routes;
+  std::vector<std::string> made;
+  for (int i = 0; i < 5; ++i) made.insert(made.begin(), routes.add_job());
+  const auto first = routes.call("GET", jobs + "?limit=2");
+  CHECK(ids_of(first) == std::vector(made.begin(), made.begin() + 2));
+  CHECK(first.json()["object"] == "list");
+  CHECK(first.json()["has_more"] == true);
+  CHECK(first.json()["first_id"] == made[0]);
+  CHECK(first.json()["last_id"] == made[1]);
+  routes.add_job();
+  CHECK(ids_of(routes.call("GET", jobs + "?limit=2&after=" + made[1])) ==
+        std::vector(made.begin() + 2, made.begin() + 4));
+  const auto last = routes.call("GET", jobs + "?limit=2&after=" + made[3]);
+  CHECK(ids_of(last) == std::vector(made.begin() + 4, made.end()));
+  CHECK(last.json()["has_more"] == false);
+  const auto none = routes.call("GET", jobs + "?after=" + made[4]).json();
+  CHECK(none["data"].empty());
+  CHECK(none["first_id"].is_null());
+}
+
+TEST_CASE("jobs are filtered by metadata, its absence and task") {
+  RouteFixture routes;
+  const auto plain = routes.add_job();
+  const auto a = routes.add_job(R"(, "metadata": {"team": "a", "run": "1"}, "task": "t")");
+  const auto b = routes.add_job(R"(, "metadata": {"team": "a", "run": "2"})");
+  const auto ids = [&](const std::string& query) {
+    return ids_of(routes.call("GET", jobs + "?" + query));
+  };
+  CHECK(ids("metadata%5Bteam%5D=a") == std::vector{b, a});
+  CHECK(ids("metadata[team]=a&metadata[run]=1") == std::vector{a});
+  CHECK(ids("metadata[team]=z").empty());
+  CHECK(ids("metadata=null") == std::vector{plain});
+  CHECK(ids("task=t") == std::vector{a});
+  CHECK(ids("task=unknown").empty());
+  CHECK(error_of(routes.call("GET", jobs + "?metadata=x"), 400)["param"] == "metadata");
+}
+
+TEST_CASE("a limit must be a number in range") {
+  RouteFixture routes;
+  const auto id = routes.add_job();
+  for (const auto& path : {jobs, jobs + "/" + id + "/events", jobs + "/" + id + "/checkpoints",
+                           std::string("/v1/files"), std::string("/v1/tasks")})
+    for (const char* limit : {"0", "-1", "x", "", "1.5", "10001", "99999999999999999999"}) {
+      CAPTURE(path);
+      CAPTURE(limit);
+      const auto error = error_of(routes.call("GET", path + "?limit=" + limit), 400);
+      CHECK(error["param"] == "limit");
+    }
+}
+
+TEST_CASE("cancelling ends a job at once; a finished one answers 400, not 409") {
+  RouteFixture routes;
+  const auto id = routes.add_job();
+  const auto answer =
+      routes.call("POST", jobs + "/" + id + "/cancel", "", {{"content-type", "application/json"}});
+  REQUIRE_MESSAGE(answer.status == 200, answer.body);
+  CHECK(answer.json()["status"] == "cancelled");
+  CHECK(answer.json()["finished_at"] == routes.now);
+  CHECK(routes.pokes == 2);
+  const auto again = error_of(routes.call("POST", jobs + "/" + id + "/cancel"), 400);
+  CHECK(again["code"] == "job_already_final");
+  CHECK(again["message"] == "Job " + id + " is already cancelled and cannot be cancelled.");
+}
+
+TEST_CASE("pause and resume say that they are not there yet") {
+  RouteFixture routes;
+  const auto id = routes.add_job();
+  for (const char* action : {"/pause", "/resume"}) {
+    CHECK(error_of(routes.call("POST", jobs + "/" + id + action), 400)["code"] == "not_supported");
+    CHECK(error_of(routes.call("POST", jobs + "/ftjob-none" + action), 404)["code"] ==
+          "job_not_found");
+  }
+}
+
+TEST_CASE("events are pages of the contract's shape, newest first") {
+  RouteFixture routes;
+  const auto id = routes.add_job();
+  {
+    auto database = routes.databases.checkout();
+    insert_event(*database,
+                 {id, EventLevel::info, "metrics", "Step 1/2", R"({"step":1,"train_loss":0.5})"},
+                 routes.now + 1);
+    insert_event(*database, {id, EventLevel::warn, "message", "careful", ""}, routes.now + 2);
+  }
+  const auto page = routes.call("GET", jobs + "/" + id + "/events?limit=2").json();
+  REQUIRE(page["data"].size() == 2);
+  CHECK(page["has_more"] == true);
+  CHECK(page["data"][0]["object"] == "fine_tuning.job.event");
+  CHECK(page["data"][0]["level"] == "warn");
+  CHECK(page["data"][0]["data"].is_null());
+  CHECK(page["data"][1]["type"] == "metrics");
+  CHECK(page["data"][1]["data"]["train_loss"] == 0.5);
+  const std::string last = page["data"][1]["id"];
+  const auto rest = routes.call("GET", jobs + "/" + id + "/events?after=" + last).json();
+  REQUIRE(rest["data"].size() == 1);
+  CHECK(rest["data"][0]["message"] == "Created fine-tuning job: " + id);
+  CHECK(rest["has_more"] == false);
+}
+
+TEST_CASE("checkpoints carry plain accuracy in the contract's places") {
+  RouteFixture routes;
+  const auto version = routes.add_version("mood");
+  {
+    auto database = routes.databases.checkout();
+    Transaction transaction(*database);
+    Checkpoint checkpoint;
+    checkpoint.job_id = version.job_id;
+    checkpoint.trial_id = version.trial_id;
+    checkpoint.created_at = routes.now;
+    checkpoint.step = 40;
+    checkpoint.epoch = 1;
+    checkpoint.train_loss = 0.5;
+    checkpoint.valid_loss = 0.25;
+    checkpoint.valid_accuracy = 0.75;
+    insert_checkpoint(*database, checkpoint);
+    transaction.commit();
+  }
+  const auto page = routes.call("GET", jobs + "/" + version.job_id + "/checkpoints").json();
+  REQUIRE(page["data"].size() == 1);
+  const auto checkpoint = page["data"][0];
+  CHECK(checkpoint["object"] == "fine_tuning.job.checkpoint");
+  CHECK(checkpoint["fine_tuning_job_id"] == version.job_id);
+  CHECK(checkpoint["step_number"] == 40);
+  CHECK(checkpoint["fine_tuned_model_checkpoint"] == version.model_id + ":ckpt-step-40");
+  CHECK(checkpoint["metrics"]["valid_mean_token_accuracy"] == 0.75);
+  CHECK(checkpoint["metrics"]["full_valid_loss"] == 0.25);
+  CHECK(page["first_id"] == checkpoint["id"]);
+}
+
+TEST_CASE("a client's retry of a creation finds the job of its first try") {
+  RouteFixture routes;
+  const auto file = routes.add_file(row);
+  const Headers retry = {{"x-stainless-retry-count", "1"}};
+  const auto id = [&](const std::string& more, const Headers& headers) {
+    const auto answer = routes.call("POST", jobs, body_for(file, more), headers);
+    REQUIRE_MESSAGE(answer.status == 200, answer.body);
+    return std::string(answer.json()["id"]);
+  };
+  const auto first = id("", {{"x-stainless-retry-count", "0"}});
+  CHECK(id("", retry) == first);  // the seed was drawn anew and does not count
+  CHECK(id("", {}) != first);     // on purpose
+  const auto seeded = id(R"(, "seed": 1)", {});
+  CHECK(id(R"(, "seed": 1)", retry) == seeded);
+  CHECK(id(R"(, "seed": 2)", retry) != seeded);
+  CHECK(id(R"(, "learning_rate": 0.01)", retry) != first);
+  CHECK(id(R"(, "metadata": {"a": "b"})", retry) != first);
+  routes.now += 601;
+  CHECK(id(R"(, "seed": 1)", retry) != seeded);
+}
+
+TEST_CASE("an idempotency key makes one job, and is not for another body") {
+  RouteFixture routes;
+  const auto file = routes.add_file(row);
+  const Headers key = {{"idempotency-key", "k1"}};
+  const auto first = routes.call("POST", jobs, body_for(file), key).json();
+  CHECK(routes.call("POST", jobs, body_for(file), key).json()["id"] == first["id"]);
+  CHECK(error_of(routes.call("POST", jobs, body_for(file, R"(, "task": "other")"), key),
+                 400)["code"] == "idempotency_key_reused");
+  CHECK(routes.call("POST", jobs, body_for(file), {{"idempotency-key", "k2"}}).json()["id"] !=
+        first["id"]);
+  CHECK(error_of(
+            routes.call("POST", jobs, body_for(file), {{"idempotency-key", std::string(256, 'k')}}),
+            400)["param"] == "Idempotency-Key");
+  // Another customer's key of the same text is another key.
+  CHECK(routes.call_as(routes.rival_key, "GET", jobs).json()["data"].empty());
+}
+
+}  // namespace graft
