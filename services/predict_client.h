@@ -1,12 +1,14 @@
-// Speaks to the serve worker over its Unix socket: one JSON object a line, answers in the order of requests.
-// Keeps connections for reuse; each call holds one, so calls run side by side. Thread-safe; calls block.
+// Speaks to the serve worker over its Unix socket: one JSON object a line, an answer for each
+// request. Keeps connections for reuse; each call holds one, so calls run side by side.
+// Thread-safe; calls block.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <mutex>
-#include <string>
+#include <set>
 #include <vector>
 
 #include "trainer/protocol.h"
@@ -21,9 +23,10 @@ class PredictClient {
   PredictClient(const PredictClient&) = delete;
   PredictClient& operator=(const PredictClient&) = delete;
 
-  // Sets request.id itself. Throws HttpError: 503 with Retry-After where the worker is away, starting or too slow,
-  // 400 where it refuses the inputs, 500 where it cannot use the adapter or backbone.
-  // A connection that the worker closed (it was restarted) is tried once more on a fresh one.
+  // Sets request.id itself. Throws HttpError: 503 with Retry-After where the worker is away,
+  // starting or too slow, or goes away during the call; with the worker's own code, 400 where it
+  // refuses the inputs and 500 where it cannot use the adapter or the backbone. A connection that
+  // the worker closed between calls (it was restarted) is replaced by a fresh one, once.
   PredictResponse predict(PredictRequest request);
 
   // Whether the worker accepts connections now.
@@ -34,14 +37,19 @@ class PredictClient {
 
  private:
   class Connection;
-  int connect_to_worker(std::chrono::steady_clock::time_point deadline);
+  using Deadline = std::chrono::steady_clock::time_point;
+
+  std::unique_ptr<Connection> take_idle();
+  std::unique_ptr<Connection> connect(Deadline deadline);
+  void give_back(std::unique_ptr<Connection> connection);
+  PredictResponse exchange(Connection& connection, const std::string& line, Deadline deadline);
 
   const std::filesystem::path socket_;
   const std::chrono::milliseconds timeout_;
   std::mutex mutex_;
-  std::vector<int> idle_;    // connections between calls
-  std::vector<int> in_use_;  // connections of calls in progress
-  std::uint64_t next_id_ = 1;
+  std::vector<std::unique_ptr<Connection>> idle_;
+  std::set<Connection*> in_use_;
+  std::uint64_t last_id_ = 0;
   bool stopped_ = false;
 };
 

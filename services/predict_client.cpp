@@ -1,0 +1,229 @@
+// Blocking sockets with poll() for the deadline: a handler's thread has nothing else to do
+// meanwhile.
+#include "services/predict_client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "services/router.h"
+
+namespace graft {
+namespace {
+
+constexpr std::size_t answer_limit = 64 << 20;  // bytes of a line: more is not an answer of ours
+constexpr std::size_t idle_limit = 64;          // connections kept
+
+// The worker closed the connection or refused it.
+struct WorkerGone {};
+struct WorkerTooSlow {};
+
+HttpError unavailable(const std::string& message) {
+  HttpError error(503, message, "predictor_unavailable");
+  error.headers.emplace_back("retry-after", "2");
+  return error;
+}
+
+// What the worker says about a request that reached it.
+HttpError worker_error(const PredictResponse& response) {
+  const std::string& code = response.error_code;
+  if (code.starts_with("invalid_input"))
+    return HttpError(400, response.error_message, code, "inputs");
+  return HttpError(500, "The prediction failed: " + response.error_message, code);
+}
+
+void wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline) {
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) throw WorkerTooSlow();
+    pollfd waiting{fd, events, 0};
+    const int ready = ::poll(&waiting, 1, static_cast<int>(left.count()));
+    if (ready > 0) return;
+    if (ready < 0 && errno != EINTR) throw WorkerGone();
+  }
+}
+
+}  // namespace
+
+class PredictClient::Connection {
+ public:
+  explicit Connection(int fd) : fd_(fd) {}
+  ~Connection() { ::close(fd_); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void send(std::string_view bytes, Deadline deadline) {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent >= 0) {
+        bytes.remove_prefix(static_cast<std::size_t>(sent));
+      } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        wait_for(fd_, POLLOUT, deadline);
+      } else if (errno != EINTR) {
+        throw WorkerGone();
+      }
+    }
+  }
+
+  // One line, without its end.
+  std::string read_line(Deadline deadline) {
+    std::size_t searched = 0;
+    for (;;) {
+      const std::size_t end = received_.find('\n', searched);
+      if (end != received_.npos) {
+        std::string line = received_.substr(0, end);
+        received_.erase(0, end + 1);
+        return line;
+      }
+      searched = received_.size();
+      if (searched > answer_limit) throw WorkerGone();
+      wait_for(fd_, POLLIN, deadline);
+      char space[64 * 1024];
+      const ssize_t bytes = ::recv(fd_, space, sizeof space, MSG_DONTWAIT);
+      if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR)) throw WorkerGone();
+      if (bytes > 0) received_.append(space, static_cast<std::size_t>(bytes));
+    }
+  }
+
+  // A worker that ended has closed its side; one that speaks unasked is out of step.
+  bool usable() const {
+    pollfd waiting{fd_, POLLIN, 0};
+    return received_.empty() && ::poll(&waiting, 1, 0) == 0;
+  }
+
+  // Wakes a thread that waits for the worker. From any thread while the connection exists.
+  void shut_down() { ::shutdown(fd_, SHUT_RDWR); }
+
+ private:
+  const int fd_;
+  std::string received_;
+};
+
+PredictClient::PredictClient(std::filesystem::path socket, std::chrono::milliseconds timeout)
+    : socket_(std::move(socket)), timeout_(timeout) {}
+
+PredictClient::~PredictClient() = default;
+
+PredictResponse PredictClient::predict(PredictRequest request) {
+  {
+    const std::lock_guard lock(mutex_);
+    request.id = ++last_id_;
+  }
+  const std::string line = write_predict_request(request) + "\n";
+  const Deadline deadline = std::chrono::steady_clock::now() + timeout_;
+  try {
+    std::unique_ptr<Connection> connection = take_idle();
+    const bool reused = connection != nullptr;
+    if (!reused) connection = connect(deadline);
+    PredictResponse response;
+    try {
+      response = exchange(*connection, line, deadline);
+    } catch (const WorkerGone&) {
+      if (!reused) throw;
+      connection = connect(deadline);
+      response = exchange(*connection, line, deadline);
+    }
+    if (response.id != request.id) throw WorkerGone();
+    give_back(std::move(connection));
+    if (!response.error_code.empty()) throw worker_error(response);
+    return response;
+  } catch (const WorkerGone&) {
+    throw unavailable("The prediction worker is starting or was restarted; try again.");
+  } catch (const ProtocolError&) {
+    throw unavailable("The prediction worker did not answer in our protocol; try again.");
+  } catch (const WorkerTooSlow&) {
+    throw unavailable("The prediction worker is busy: no answer within " +
+                      std::to_string(timeout_.count()) + " ms. Try again, or with fewer inputs.");
+  }
+}
+
+bool PredictClient::ready() {
+  try {
+    std::unique_ptr<Connection> connection = take_idle();
+    if (!connection) {
+      connection = connect(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+    }
+    give_back(std::move(connection));
+    return true;
+  } catch (const WorkerGone&) {
+  } catch (const WorkerTooSlow&) {
+  }
+  return false;
+}
+
+void PredictClient::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  idle_.clear();
+  for (Connection* connection : in_use_) connection->shut_down();
+}
+
+PredictResponse PredictClient::exchange(Connection& connection, const std::string& line,
+                                        Deadline deadline) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) throw WorkerGone();
+    in_use_.insert(&connection);
+  }
+  // Out of the set before the connection can be closed, so that stop() never touches another's
+  // descriptor.
+  struct Leave {
+    PredictClient& client;
+    Connection& connection;
+    ~Leave() {
+      const std::lock_guard lock(client.mutex_);
+      client.in_use_.erase(&connection);
+    }
+  } leave{*this, connection};
+  connection.send(line, deadline);
+  return parse_predict_response(connection.read_line(deadline));
+}
+
+// nullptr: none is free. Those that died since their last call are dropped.
+std::unique_ptr<PredictClient::Connection> PredictClient::take_idle() {
+  const std::lock_guard lock(mutex_);
+  while (!idle_.empty()) {
+    std::unique_ptr<Connection> connection = std::move(idle_.back());
+    idle_.pop_back();
+    if (connection->usable()) return connection;
+  }
+  return nullptr;
+}
+
+void PredictClient::give_back(std::unique_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);
+  if (!stopped_ && idle_.size() < idle_limit) idle_.push_back(std::move(connection));
+}
+
+std::unique_ptr<PredictClient::Connection> PredictClient::connect(Deadline deadline) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = socket_.string();
+  if (path.size() >= sizeof address.sun_path) throw WorkerGone();
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw WorkerGone();
+  auto connection = std::make_unique<Connection>(fd);
+  // A full backlog makes connect() wait; the socket's send timeout bounds that.
+  const auto left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                 deadline - std::chrono::steady_clock::now()),
+                             std::chrono::milliseconds(1));
+  const timeval limit{left.count() / 1000, left.count() % 1000 * 1000};
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (errno == EAGAIN) throw WorkerTooSlow();
+    throw WorkerGone();
+  }
+  return connection;
+}
+
+}  // namespace graft
