@@ -29,8 +29,8 @@ namespace {
 
 constexpr std::int64_t orphan_grace = 10;  // from launch to lock, for an earlier daemon's worker
 constexpr std::int64_t pause_after_error =
-    5;                                 // before a run's records or its launch are tried again
-constexpr std::int64_t patience = 60;  // with a run whose records cannot be taken in
+    5;                                  // before a run's records or its launch are tried again
+constexpr std::int64_t patience = 600;  // with a run whose records cannot be taken in
 constexpr std::int64_t complaint_pause = 60;  // between equal lines in the log
 constexpr int most_admissions = 16;           // in one tick: each reads its files
 
@@ -266,13 +266,14 @@ void Scheduler::State::meet_trouble(const Run& run, Supervision& supervision,
              "operator, naming the job's id.",
              ""},
             now);
-    supervision.failing_since.reset();
+    launcher.stop(directory_of(run).path(), true);
+    close_run(run, "its records could not be taken in", now);
   } catch (const std::exception& second) {
     complain("run " + run.id + ": " + second.what(), now);
   }
 }
 
-// Fails what still runs; the worker is then stopped as unwanted.
+// Fails what still runs.
 void Scheduler::State::give_up(const Run& run, const JobError& error, std::int64_t now) {
   for (const RunLane& lane : list_lanes(database, run.id)) {
     if (is_wanted(lane)) fail_job(database, lane.job.id, error, now);
