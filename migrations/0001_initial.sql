@@ -91,6 +91,7 @@ CREATE INDEX jobs_without_metadata ON jobs (customer_id, id) WHERE has_metadata 
 CREATE INDEX jobs_by_idempotency_key ON jobs (customer_id, idempotency_key, created_at)
   WHERE idempotency_key IS NOT NULL;
 CREATE INDEX jobs_by_training_file ON jobs (training_file_id, created_at);
+CREATE INDEX jobs_by_version ON jobs (version_id) WHERE version_id IS NOT NULL;
 -- The queue and all else that is not final: small indexes, however many jobs there were.
 CREATE INDEX jobs_unfinished ON jobs (status, created_at, id) WHERE finished_at IS NULL;
 CREATE INDEX jobs_unfinished_by_training_file ON jobs (training_file_id) WHERE finished_at IS NULL;
@@ -244,6 +245,7 @@ CREATE TABLE alias_changes (
   changed_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX alias_changes_by_name ON alias_changes (task_id, name, id);
+CREATE INDEX alias_changes_by_version ON alias_changes (version_id);
 
 CREATE TRIGGER adapter_versions_no_update BEFORE UPDATE ON adapter_versions
 BEGIN
