@@ -25,7 +25,9 @@ enum class FileRole { training, validation };
 // label (3 more bad lines)`.
 class DataError : public std::runtime_error {
  public:
-  DataError(FileRole role, std::int64_t line, std::string member, const std::string& message);
+  // line 0: the file as a whole; member empty: none.
+  DataError(FileRole role, const std::string& file_name, std::int64_t line, std::string member,
+            const std::string& problem);
 
   std::string code() const;   // invalid_training_file | invalid_validation_file
   std::string param() const;  // training_file | validation_file

@@ -1,0 +1,303 @@
+// Files to rows, rows to class ids, and the split. The readers are dataset_jsonl and dataset_csv.
+#include "trainer/dataset.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string_view>
+#include <utility>
+
+#include "trainer/dataset_reading.h"
+#include "trainer/mapped_file.h"
+#include "trainer/seeded_random.h"
+#include "trainer/text_normalization.h"
+
+namespace graft {
+namespace {
+
+// Pairs first: a row with sentence and question is a pair, not a sentence.
+constexpr std::array<RowShape, 8> known_shapes{{{"text", "text_pair", "label"},
+                                                {"sentence1", "sentence2", "label"},
+                                                {"premise", "hypothesis", "label"},
+                                                {"question1", "question2", "label"},
+                                                {"question", "sentence", "label"},
+                                                {"text", "", "label"},
+                                                {"sentence", "", "label"},
+                                                {"prompt", "", "completion"}}};
+
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
+std::string describe(const std::string& file_name, std::int64_t line, const std::string& problem) {
+  const std::string place = line > 0 ? file_name + " line " + std::to_string(line) : file_name;
+  return place + ": " + problem;
+}
+
+std::string suffix_of(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  std::string suffix = dot == std::string::npos ? "" : name.substr(dot);
+  for (char& c : suffix) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return suffix;
+}
+
+void read_text(std::string_view text, const DataFile& file, RowCollector& rows) {
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+    rows.fail(0, {"", "the file is UTF-16; save it as UTF-8"});
+  }
+  std::size_t offset = 0;
+  if (text.starts_with(byte_order_mark)) {
+    offset = byte_order_mark.size();
+    text.remove_prefix(offset);
+  }
+  const std::string suffix = suffix_of(file.name);
+  if (suffix == ".jsonl" || suffix == ".ndjson" || suffix == ".json") {
+    read_jsonl(text, offset, rows);
+  } else if (suffix == ".csv") {
+    read_separated(text, offset, ',', rows);
+  } else if (suffix == ".tsv") {
+    read_separated(text, offset, '\t', rows);
+  } else {
+    rows.fail(0, {"", "the name tells no known format; it must end in .jsonl, .csv or .tsv"});
+  }
+}
+
+std::vector<std::string> sorted_labels(const std::vector<Row>& rows) {
+  std::vector<std::string_view> all;
+  all.reserve(rows.size());
+  for (const Row& row : rows) all.push_back(row.label);
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return {all.begin(), all.end()};
+}
+
+// Class ids of rows whose labels are all known, else the first row whose label is not.
+std::variant<std::vector<std::int32_t>, const Row*> class_ids_of(
+    const std::vector<Row>& rows, const std::vector<std::string>& labels) {
+  std::vector<std::int32_t> ids;
+  ids.reserve(rows.size());
+  for (const Row& row : rows) {
+    const auto found = std::lower_bound(labels.begin(), labels.end(), row.label);
+    if (found == labels.end() || *found != row.label) return &row;
+    ids.push_back(static_cast<std::int32_t>(found - labels.begin()));
+  }
+  return ids;
+}
+
+void check_labels(const std::vector<std::string>& labels, const std::string& file_name) {
+  const auto fail = [&](const std::string& problem) {
+    throw DataError(FileRole::training, file_name, 0, "label", problem);
+  };
+  if (labels.size() < 2) {
+    fail("every row has the label \"" + labels.front() +
+         "\"; a task needs rows of at least two labels");
+  }
+  if (labels.size() > max_classes) {
+    fail("the rows have " + std::to_string(labels.size()) + " different labels, more than " +
+         std::to_string(max_classes) + "; is the label really the name of a class?");
+  }
+}
+
+// Moves the rows out of `all`.
+LabelledRows choose(LabelledRows& all, const std::vector<std::size_t>& indices) {
+  LabelledRows chosen;
+  chosen.rows.reserve(indices.size());
+  chosen.class_ids.reserve(indices.size());
+  for (const std::size_t index : indices) {
+    chosen.rows.push_back(std::move(all.rows[index]));
+    chosen.class_ids.push_back(all.class_ids[index]);
+  }
+  return chosen;
+}
+
+LabelledRows read_validation(const DataFile& file, const TaskData& task) {
+  LabelledRows validation;
+  validation.rows = read_rows(file, FileRole::validation);
+  const auto fail = [&](const Row& row, const std::string& member, const std::string& problem) {
+    throw DataError(FileRole::validation, file.name, row.line, member, problem);
+  };
+  const Row& first = validation.rows.front();
+  if (first.text_pair.has_value() != task.pairs) {
+    fail(first, "text_pair",
+         task.pairs ? "the row is no pair of texts, the training rows are"
+                    : "the row is a pair of texts, the training rows are not");
+  }
+  auto ids = class_ids_of(validation.rows, task.labels);
+  if (const auto* row = std::get_if<const Row*>(&ids)) {
+    fail(**row, "label", "the label \"" + (*row)->label + "\" is on no training row");
+  }
+  validation.class_ids = std::get<std::vector<std::int32_t>>(std::move(ids));
+  return validation;
+}
+
+}  // namespace
+
+// ---- Errors and collecting ---------------------------------------------------------------------
+
+DataError::DataError(FileRole file_role, const std::string& file_name, std::int64_t at_line,
+                     std::string at_member, const std::string& problem)
+    : std::runtime_error(describe(file_name, at_line, problem)),
+      role(file_role),
+      line(at_line),
+      member(std::move(at_member)) {}
+
+std::string DataError::code() const {
+  return "invalid_" + param();
+}
+
+std::string DataError::param() const {
+  return role == FileRole::training ? "training_file" : "validation_file";
+}
+
+RowCollector::RowCollector(FileRole role, std::string file_name)
+    : role_(role), file_name_(std::move(file_name)) {}
+
+void RowCollector::add(Row row) {
+  if (!first_fault_) rows_.push_back(std::move(row));
+}
+
+void RowCollector::add_fault(std::int64_t line, RowFault fault) {
+  if (first_fault_) {
+    ++further_faults_;
+    return;
+  }
+  first_fault_ = {line, std::move(fault)};
+  rows_ = {};
+}
+
+std::vector<Row> RowCollector::finish() {
+  if (first_fault_) {
+    if (further_faults_ > 0) {
+      first_fault_->fault.problem += " (and " + std::to_string(further_faults_) + " more bad " +
+                                     (further_faults_ == 1 ? "line)" : "lines)");
+    }
+    fail(first_fault_->line, first_fault_->fault);
+  }
+  if (rows_.empty()) fail(0, {"", "the file has no rows"});
+  return std::move(rows_);
+}
+
+void RowCollector::fail(std::int64_t line, const RowFault& fault) const {
+  throw DataError(role_, file_name_, line, fault.member, fault.problem);
+}
+
+// ---- Checks of a row ---------------------------------------------------------------------------
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view white_space = " \t\r\n\v\f";
+  const std::size_t begin = text.find_first_not_of(white_space);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(white_space) - begin + 1);
+}
+
+std::optional<RowShape> find_shape(const std::function<bool(std::string_view)>& has_member) {
+  for (const RowShape& shape : known_shapes) {
+    if (has_member(shape.text) && (shape.pair.empty() || has_member(shape.pair))) return shape;
+  }
+  return std::nullopt;
+}
+
+std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset_in_file) {
+  const auto fault = [&](std::size_t position, const std::string& what) {
+    return RowFault{"", "byte " + std::to_string(position + 1) + " of the line (byte " +
+                            std::to_string(offset_in_file + position + 1) + " of the file) is " +
+                            what};
+  };
+  for (std::size_t position = 0; position < text.size();) {
+    if (text[position] == '\0') return fault(position, "NUL, which no text has");
+    const std::size_t begin = position;
+    const char32_t code_point = next_code_point(text, position);
+    const bool written_so = text.substr(begin).starts_with("\xEF\xBF\xBD");
+    if (code_point == 0xFFFD && !written_so)
+      return fault(begin, "not UTF-8; save the file as UTF-8");
+  }
+  return std::nullopt;
+}
+
+std::optional<RowFault> check_row(const Row& row, const RowShape& shape) {
+  const auto fault = [](std::string_view member, const std::string& problem) {
+    const std::string name(member);
+    return RowFault{name, "\"" + name + "\" " + problem};
+  };
+  if (trim(row.text).empty()) return fault(shape.text, "is empty; every row needs a text");
+  if (row.text_pair && trim(*row.text_pair).empty()) {
+    return fault(shape.pair, "is empty; every row needs both texts");
+  }
+  if (trim(row.label).empty()) return fault(shape.label, "is empty; every row needs a label");
+  if (row.label.size() > max_label_bytes) {
+    return fault(shape.label, "is a label of " + std::to_string(row.label.size()) +
+                                  " bytes; a label is the name of a class, at most " +
+                                  std::to_string(max_label_bytes) + " bytes long");
+  }
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  if (std::any_of(row.label.begin(), row.label.end(), is_control)) {
+    return fault(shape.label, "is a label with a line end or another control character");
+  }
+  return std::nullopt;
+}
+
+// ---- Files, tasks and splits -------------------------------------------------------------------
+
+std::vector<Row> read_rows(const DataFile& file, FileRole role) {
+  RowCollector rows(role, file.name);
+  try {
+    const MappedFile mapped(file.path);
+    mapped.expect_sequential_reading();
+    if (mapped.size() == 0) rows.fail(0, {"", "the file is empty"});
+    read_text(mapped.text(), file, rows);
+  } catch (const MappedFileError& error) {
+    throw DataError(role, file.name, 0, "",
+                    std::string("the stored file is gone: ") + error.what());
+  }
+  return rows.finish();
+}
+
+TaskData read_task_data(const DataFile& training_file,
+                        const std::optional<DataFile>& validation_file, double validation_fraction,
+                        std::uint64_t seed) {
+  TaskData task;
+  LabelledRows all;
+  all.rows = read_rows(training_file, FileRole::training);
+  task.labels = sorted_labels(all.rows);
+  check_labels(task.labels, training_file.name);
+  task.pairs = all.rows.front().text_pair.has_value();
+  all.class_ids = std::get<std::vector<std::int32_t>>(class_ids_of(all.rows, task.labels));
+  if (validation_file) {
+    task.validation = read_validation(*validation_file, task);
+    task.training = std::move(all);
+  } else {
+    const Split split = split_validation(all.class_ids, validation_fraction, seed);
+    task.training = choose(all, split.training);
+    task.validation = choose(all, split.validation);
+  }
+  return task;
+}
+
+Split split_validation(std::span<const std::int32_t> class_ids, double fraction,
+                       std::uint64_t seed) {
+  const auto largest = std::max_element(class_ids.begin(), class_ids.end());
+  const std::size_t classes =
+      largest == class_ids.end() ? 0 : static_cast<std::size_t>(*largest) + 1;
+  std::vector<std::vector<std::size_t>> rows_of_class(classes);
+  for (std::size_t row = 0; row < class_ids.size(); ++row) {
+    rows_of_class[static_cast<std::size_t>(class_ids[row])].push_back(row);
+  }
+  std::vector<bool> in_validation(class_ids.size(), false);
+  for (std::size_t id = 0; id < classes; ++id) {
+    const std::vector<std::size_t>& rows = rows_of_class[id];
+    if (rows.empty()) continue;
+    const auto wanted =
+        static_cast<std::size_t>(std::lround(fraction * static_cast<double>(rows.size())));
+    const std::vector<std::size_t> order = permutation(rows.size(), seed, id);
+    for (std::size_t i = 0; i < std::min(wanted, rows.size() - 1); ++i) {
+      in_validation[rows[order[i]]] = true;
+    }
+  }
+  Split split;
+  for (std::size_t row = 0; row < class_ids.size(); ++row) {
+    (in_validation[row] ? split.validation : split.training).push_back(row);
+  }
+  return split;
+}
+
+}  // namespace graft
