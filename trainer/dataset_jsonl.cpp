@@ -11,7 +11,7 @@ using Json = nlohmann::json;
 
 constexpr RowShape messages_shape{"messages", "", "messages"};
 
-std::string quoted(std::string_view name) {
+std::string in_quotes(std::string_view name) {
   return "\"" + std::string(name) + "\"";
 }
 
@@ -23,12 +23,12 @@ const Json* find(const Json& object, std::string_view name) {
 std::optional<RowFault> read_text(const Json& object, std::string_view name, std::string& text) {
   const Json* value = find(object, name);
   if (value == nullptr) {
-    return RowFault{std::string(name),
-                    "member " + quoted(name) + " is missing; every row needs it, as the first has"};
+    return RowFault{std::string(name), "member " + in_quotes(name) +
+                                           " is missing; every row needs it, as the first has"};
   }
   if (!value->is_string()) {
     return RowFault{std::string(name),
-                    "member " + quoted(name) + " is not a string but " + value->type_name()};
+                    "member " + in_quotes(name) + " is not a string but " + value->type_name()};
   }
   text = value->get_ref<const std::string&>();
   return std::nullopt;
@@ -37,7 +37,7 @@ std::optional<RowFault> read_text(const Json& object, std::string_view name, std
 std::optional<RowFault> read_label(const Json& object, std::string_view name, std::string& label) {
   const Json* value = find(object, name);
   const auto fault = [&](const std::string& problem) {
-    return RowFault{std::string(name), "member " + quoted(name) + problem};
+    return RowFault{std::string(name), "member " + in_quotes(name) + problem};
   };
   if (value == nullptr) return fault(" is missing; every row needs a label");
   if (value->is_string()) {
@@ -96,7 +96,7 @@ class MessagesReader {
       } else if (role == "system" || role == "developer") {
         system += content;
       } else if (role != "assistant") {
-        return RowFault{"messages", "the role " + quoted(role) +
+        return RowFault{"messages", "the role " + in_quotes(role) +
                                         " is not one of system, developer, user, assistant"};
       }
     }
@@ -173,7 +173,7 @@ class JsonlReader {
     } else if (const auto other =
                    find_shape([&](std::string_view name) { return find(object, name) != nullptr; });
                other && !other->pair.empty()) {
-      return RowFault{std::string(other->pair), "member " + quoted(other->pair) +
+      return RowFault{std::string(other->pair), "member " + in_quotes(other->pair) +
                                                     " makes this row a pair, the first row is none;"
                                                     " either all rows are pairs or none"};
     }
