@@ -1,0 +1,357 @@
+// CLI11 parses flags and the file's syntax; what was not given as a flag is then taken from the
+// environment, then from the file. Every mistake names where it came from.
+#include "services/config.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+namespace graft {
+namespace {
+
+class ConfigError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// The options as text, before they are checked together.
+struct Wanted {
+  std::string data_dir, config_file;
+  std::vector<std::string> backbones;
+  std::string listen = "127.0.0.1:8080";
+  int workers = 1;
+  int worker_threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::string auth = "auto";
+  std::string log_format = "text";
+  std::string worker_program;
+  std::string device = "auto";
+};
+
+constexpr const char* footer = R"(
+Every option but --config can also be set as an environment variable (--data-dir: GRAFT_DATA_DIR; several
+backbones: one a line or separated by commas) or in the file of --config (data-dir = "/srv/graft"). A flag wins over
+the environment, the environment over the file.
+
+Example:
+  graftd --data-dir ~/graft-data --backbone minilm=.deps/backbones/minilm
+  curl http://127.0.0.1:8080/v1/models
+
+For others on the network, with keys:
+  graftd --data-dir /srv/graft keys create acme
+  graftd --data-dir /srv/graft --backbone minilm=/srv/minilm --listen 0.0.0.0:8080 --auth required
+
+graftd logs to stderr and prints one line to stdout when it is ready. SIGTERM or Ctrl-C stops it within 10 s;
+training goes on and is taken up again by the next graftd on the same data directory.)";
+
+struct Options {
+  CLI::App app{
+      "graftd learns tasks as small adapters on a frozen backbone and serves them over HTTP."};
+  Wanted wanted;
+  KeysCommand keys;
+  CLI::App* keys_app = nullptr;
+  std::map<std::string, CLI::Option*> settings;  // by name without dashes
+
+  Options();
+
+ private:
+  template <class Value>
+  CLI::Option* setting(const std::string& name, Value& value, const std::string& description) {
+    return settings[name] = app.add_option("--" + name, value, description);
+  }
+  void add_keys_commands();
+};
+
+Options::Options() {
+  app.name("graftd");
+  app.footer(footer);
+  app.get_formatter()->column_width(34);
+  setting("data-dir", wanted.data_dir, "Where everything is kept; made where it is missing")
+      ->type_name("DIR");
+  setting("backbone", wanted.backbones,
+          "A Hugging Face BERT directory and the name by which jobs ask for it; repeatable")
+      ->type_name("NAME=DIR")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  setting("listen", wanted.listen, "Address and port, [::1]:8080 for IPv6; port 0: any free one")
+      ->type_name("ADDRESS:PORT")
+      ->capture_default_str();
+  setting("workers", wanted.workers, "Trainings at the same time")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  setting("worker-threads", wanted.worker_threads, "Threads of each training; default: all cores")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  setting("auth", wanted.auth,
+          "Who needs a key: auto (nobody; only on loopback), required (everybody), off (keys are "
+          "ignored; only on "
+          "loopback)")
+      ->check(CLI::IsMember({"auto", "required", "off"}))
+      ->type_name("MODE")
+      ->capture_default_str();
+  setting("log-format", wanted.log_format, "text or json, a line each")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT")
+      ->capture_default_str();
+  setting("worker-program", wanted.worker_program,
+          "The program that trains and predicts; default: graft-worker beside graftd")
+      ->type_name("PATH");
+  setting("device", wanted.device, "Where workers compute: auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->type_name("DEVICE")
+      ->capture_default_str();
+  app.add_option("--config", wanted.config_file, "Options from a file, key = value (TOML or INI)")
+      ->type_name("FILE");
+  add_keys_commands();
+}
+
+void Options::add_keys_commands() {
+  keys_app = app.add_subcommand("keys", "API keys: make, list, revoke");
+  keys_app->require_subcommand(1);
+  keys_app->fallthrough();
+  auto* create = keys_app->add_subcommand("create", "Make a key of a customer and print it, once");
+  create->add_option("customer", keys.subject, "Name: a-z, 0-9 and dashes; made where it is new")
+      ->required();
+  auto* list = keys_app->add_subcommand("list", "All keys, without their secrets");
+  auto* revoke = keys_app->add_subcommand("revoke", "End a key");
+  revoke->add_option("id", keys.subject, "Id or shown prefix of the key")->required();
+  for (auto* command : {create, list, revoke}) command->fallthrough();
+  create->callback([this] { keys.action = KeysCommand::Action::create; });
+  list->callback([this] { keys.action = KeysCommand::Action::list; });
+  revoke->callback([this] { keys.action = KeysCommand::Action::revoke; });
+}
+
+void apply(CLI::Option& option, const std::vector<std::string>& values, const std::string& source) {
+  try {
+    for (const std::string& value : values) option.add_result(value);
+    option.run_callback();
+  } catch (const CLI::Error& error) {
+    throw ConfigError(source + ": " + error.what());
+  }
+}
+
+std::string environment_name(std::string_view option) {
+  std::string name = "GRAFT_";
+  for (const char c : option) {
+    name.push_back(c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
+  }
+  return name;
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> items;
+  std::size_t start = 0;
+  while (start <= text.size()) {
+    const std::size_t end = std::min(text.find_first_of(",\n", start), text.size());
+    std::string item = text.substr(start, end - start);
+    item.erase(0, item.find_first_not_of(" \t\r"));
+    item.erase(item.find_last_not_of(" \t\r") + 1);
+    if (!item.empty()) items.push_back(std::move(item));
+    start = end + 1;
+  }
+  return items;
+}
+
+void apply_environment(Options& options, const Environment& environment) {
+  for (const auto& [name, option] : options.settings) {
+    const std::string variable = environment_name(name);
+    const auto value = environment(variable);
+    if (option->count() > 0 || !value || value->empty()) continue;
+    apply(*option, name == "backbone" ? split_list(*value) : std::vector<std::string>{*value},
+          variable);
+  }
+}
+
+int edit_distance(std::string_view left, std::string_view right) {
+  std::vector<int> row(right.size() + 1);
+  for (std::size_t j = 0; j <= right.size(); ++j) row[j] = static_cast<int>(j);
+  for (std::size_t i = 1; i <= left.size(); ++i) {
+    int diagonal = row[0];
+    row[0] = static_cast<int>(i);
+    for (std::size_t j = 1; j <= right.size(); ++j) {
+      const int replaced = diagonal + (left[i - 1] != right[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string nearest_setting(const Options& options, std::string_view key) {
+  const auto closer = [&](const auto& left, const auto& right) {
+    return edit_distance(left.first, key) < edit_distance(right.first, key);
+  };
+  return std::min_element(options.settings.begin(), options.settings.end(), closer)->first;
+}
+
+void apply_file(Options& options) {
+  const std::string& path = options.wanted.config_file;
+  if (path.empty()) return;
+  std::ifstream file(path);
+  if (!file) throw ConfigError("--config: cannot read " + path);
+  std::vector<CLI::ConfigItem> items;
+  try {
+    items = CLI::ConfigTOML().from_config(file);
+  } catch (const CLI::Error& error) {
+    throw ConfigError(path + ": " + error.what());
+  }
+  std::map<std::string, std::vector<std::string>> values;
+  for (const CLI::ConfigItem& item : items) {
+    if (item.name == "++" || item.name == "--") continue;  // a section begins or ends
+    const std::string key = item.fullname();
+    if (options.settings.count(key) == 0) {
+      throw ConfigError(path + ": unknown key '" + key + "'; did you mean '" +
+                        nearest_setting(options, item.name) + "'?");
+    }
+    auto& list = values[key];
+    list.insert(list.end(), item.inputs.begin(), item.inputs.end());
+  }
+  for (const auto& [key, list] : values) {
+    CLI::Option& option = *options.settings.at(key);
+    if (option.count() == 0) apply(option, list, path + ": " + key);
+  }
+}
+
+BackboneOption parse_backbone(const std::string& text) {
+  static const std::regex allowed("[a-z0-9][a-z0-9._-]{0,63}");
+  const std::size_t equals = text.find('=');
+  if (equals == text.npos || equals + 1 == text.size()) {
+    throw ConfigError("--backbone: '" + text + "' is not NAME=DIR, like minilm=/srv/minilm");
+  }
+  BackboneOption backbone{text.substr(0, equals), text.substr(equals + 1)};
+  if (!std::regex_match(backbone.name, allowed)) {
+    throw ConfigError("--backbone: the name '" + backbone.name +
+                      "' may hold a-z, 0-9, dots, dashes and underscores only");
+  }
+  std::error_code error;
+  if (!std::filesystem::is_directory(backbone.directory, error)) {
+    throw ConfigError("--backbone " + backbone.name + ": " + backbone.directory.string() +
+                      " is not a directory that can be read" +
+                      (error ? ": " + error.message() : "."));
+  }
+  backbone.directory = std::filesystem::canonical(backbone.directory);
+  return backbone;
+}
+
+std::vector<BackboneOption> parse_backbones(const std::vector<std::string>& texts) {
+  std::vector<BackboneOption> backbones;
+  std::set<std::string> names;
+  for (const std::string& text : texts) {
+    backbones.push_back(parse_backbone(text));
+    if (!names.insert(backbones.back().name).second) {
+      throw ConfigError("--backbone: the name '" + backbones.back().name + "' is given twice");
+    }
+  }
+  if (backbones.empty()) {
+    throw ConfigError(
+        "--backbone is missing: name at least one, like --backbone minilm=.deps/backbones/minilm "
+        "(tools/setup puts one there)");
+  }
+  return backbones;
+}
+
+void parse_listen(const std::string& text, Config& config) {
+  const ConfigError error("--listen: '" + text +
+                          "' is not ADDRESS:PORT, like 127.0.0.1:8080 or [::1]:8080");
+  const std::size_t colon = text.rfind(':');
+  if (colon == text.npos) throw error;
+  std::string address = text.substr(0, colon);
+  const char* end = text.data() + text.size();
+  const auto [parsed, failure] = std::from_chars(text.data() + colon + 1, end, config.listen_port);
+  if (failure != std::errc() || parsed != end) throw error;
+  const bool bracketed = address.size() > 2 && address.front() == '[' && address.back() == ']';
+  if (bracketed) address = address.substr(1, address.size() - 2);
+  if (bracketed != (address.find(':') != address.npos)) throw error;
+  if (address == "localhost") address = "127.0.0.1";
+  if (address.empty() || address.find_first_not_of("0123456789abcdefABCDEF.:") != address.npos) {
+    throw error;
+  }
+  config.listen_address = address;
+}
+
+bool is_loopback_address(const std::string& address) {
+  return address.starts_with("127.") || address == "::1";
+}
+
+void check_auth(const Wanted& wanted, Config& config) {
+  config.auth = wanted.auth == "required" ? AuthMode::keys_required
+                : wanted.auth == "off"    ? AuthMode::off
+                                          : AuthMode::keys_optional;
+  if (is_loopback_address(config.listen_address) || config.auth == AuthMode::keys_required) return;
+  throw ConfigError("--listen " + wanted.listen +
+                    " can be reached from other machines, so everybody needs a key: "
+                    "add --auth required and make keys with \"graftd keys create CUSTOMER\", or "
+                    "listen on 127.0.0.1");
+}
+
+Invocation check(Options& options, const std::filesystem::path& program_directory) {
+  const Wanted& wanted = options.wanted;
+  Invocation invocation;
+  Config& config = invocation.config;
+  if (wanted.data_dir.empty())
+    throw ConfigError("--data-dir is missing: name where to keep everything");
+  config.data_dir = std::filesystem::absolute(wanted.data_dir);
+  config.log_format = wanted.log_format == "json" ? LogFormat::json : LogFormat::text;
+  if (options.keys_app->parsed()) {
+    invocation.keys = options.keys;
+    return invocation;
+  }
+  config.backbones = parse_backbones(wanted.backbones);
+  parse_listen(wanted.listen, config);
+  check_auth(wanted, config);
+  config.workers = wanted.workers;
+  config.worker_threads = wanted.worker_threads;
+  config.device = wanted.device;
+  config.worker_program = wanted.worker_program.empty()
+                              ? program_directory / "graft-worker"
+                              : std::filesystem::absolute(wanted.worker_program);
+  return invocation;
+}
+
+}  // namespace
+
+Environment process_environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) return std::nullopt;
+    return value;
+  };
+}
+
+std::variant<Invocation, EarlyExit> parse_invocation(const std::vector<std::string>& arguments,
+                                                     const Environment& environment,
+                                                     const std::filesystem::path& program_directory,
+                                                     std::string_view version) {
+  Options options;
+  options.app.set_version_flag("--version", "graftd " + std::string(version));
+  try {
+    // CLI11 takes the arguments last first.
+    options.app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    apply_environment(options, environment);
+    apply_file(options);
+    return check(options, program_directory);
+  } catch (const CLI::Success& success) {
+    std::ostringstream out, unused;
+    options.app.exit(success, out, unused);
+    return EarlyExit{0, out.str()};
+  } catch (const CLI::ParseError& error) {
+    return EarlyExit{2, std::string("graftd: ") + error.what() + "\nTry graftd --help.\n"};
+  } catch (const ConfigError& error) {
+    return EarlyExit{2, std::string("graftd: ") + error.what() + "\n"};
+  }
+}
+
+std::string base_url(std::string_view address, std::uint16_t port) {
+  const bool v6 = address.find(':') != address.npos;
+  return "http://" + (v6 ? "[" + std::string(address) + "]" : std::string(address)) + ":" +
+         std::to_string(port);
+}
+
+}  // namespace graft
