@@ -166,7 +166,7 @@ TEST_CASE("a worker's file on another file system is copied in") {
 TEST_CASE("a name that is not a hash never becomes a path") {
   ScratchDirectory directory;
   const BlobStore blobs(directory / "blobs");
-  for (const std::string name : {"", "../../etc/passwd", "ABCD", "zz"}) {
+  for (const char* name : {"", "../../etc/passwd", "ABCD", "zz"}) {
     CHECK_THROWS_AS(blobs.path(name), StorageError);
     CHECK_THROWS_AS(blobs.exists(name), StorageError);
   }
