@@ -1,6 +1,8 @@
 // Making, finding and listing jobs; see jobs.h. Their status changes in job_states.cpp.
 #include "storage/jobs.h"
 
+#include <utility>
+
 #include "storage/events.h"
 #include "storage/identifiers.h"
 #include "storage/job_rows.h"
@@ -11,6 +13,7 @@ namespace {
 
 constexpr UnixTime idempotency_window = 24 * 60 * 60;
 constexpr std::size_t task_suffix_length = 8;
+constexpr std::int64_t plenty_of_jobs = 500;
 
 std::string default_task_name(std::string_view job_id) {
   return "task-" + std::string(job_id.substr(job_id.size() - task_suffix_length));
@@ -87,9 +90,38 @@ bool same_configuration(const TrialConfig& left, TrialConfig right) {
   return left == right;
 }
 
+using MetadataPairs = std::vector<std::pair<std::string, std::string>>;
+
+// The pair that the fewest of the customer's jobs have in front; counting stops where it is plenty.
+MetadataPairs rarest_first(Database& database, CustomerId customer,
+                           const std::map<std::string, std::string>& metadata) {
+  MetadataPairs pairs(metadata.begin(), metadata.end());
+  if (pairs.size() < 2) {
+    return pairs;
+  }
+  std::size_t rarest = 0;
+  std::int64_t fewest = plenty_of_jobs;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    Statement count(database,
+                    "SELECT count(*) FROM (SELECT 1 FROM job_metadata "
+                    "WHERE customer_id = ? AND key = ? AND value = ? LIMIT ?)",
+                    customer, pairs[i].first, pairs[i].second, plenty_of_jobs);
+    count.step();
+    if (count.integer(0) < fewest) {
+      rarest = i;
+      fewest = count.integer(0);
+    }
+  }
+  std::swap(pairs[0], pairs[rarest]);
+  return pairs;
+}
+
 }  // namespace
 
 Job create_job(Database& database, const NewJob& job, UnixTime now) {
+  if (job.trials.empty()) {
+    throw StorageError("a job needs a trial", false);
+  }
   Transaction transaction(database);
   if (!job.idempotency_key.empty()) {
     Statement earlier(database,
@@ -173,16 +205,15 @@ Page<Job> list_jobs(Database& database, CustomerId customer, const JobQuery& que
   if (query.without_metadata && !query.metadata.empty()) {
     return {};
   }
-  // With a filter, its index leads the way: a value that few jobs have is found without reading the
-  // others.
-  auto pair = query.metadata.begin();
-  const bool filtered = pair != query.metadata.end();
+  // With a filter, the index of its rarest pair leads the way and the others are looked up.
+  const auto pairs = rarest_first(database, customer, query.metadata);
+  const bool filtered = !pairs.empty();
   std::string sql = "SELECT " + job_columns;
   sql += filtered ? "FROM job_metadata m CROSS JOIN jobs j ON j.id = m.job_id" : "FROM jobs j";
   sql += job_tables;
   sql += filtered ? "WHERE m.customer_id = ? AND m.key = ? AND m.value = ? "
                   : "WHERE j.customer_id = ? ";
-  for (std::size_t i = 1; i < query.metadata.size(); ++i) {
+  for (std::size_t i = 1; i < pairs.size(); ++i) {
     sql +=
         "AND EXISTS (SELECT 1 FROM job_metadata o WHERE o.job_id = j.id AND o.key = ? AND o.value "
         "= ?) ";
@@ -198,9 +229,9 @@ Page<Job> list_jobs(Database& database, CustomerId customer, const JobQuery& que
     sql += "AND " + order + " < (SELECT id FROM jobs WHERE public_id = ? AND customer_id = ?) ";
   }
   Statement statement(database, sql + "ORDER BY " + order + " DESC LIMIT ?", customer);
-  for (; pair != query.metadata.end(); ++pair) {
-    statement.bind(pair->first);
-    statement.bind(pair->second);
+  for (const auto& [key, value] : pairs) {
+    statement.bind(key);
+    statement.bind(value);
   }
   if (query.task_id) {
     statement.bind(*query.task_id);

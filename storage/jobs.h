@@ -33,7 +33,7 @@ struct NewJob {
 
 // One transaction: task where new, job (validating_files), trials, metadata, first event
 // ("Created fine-tuning job: …"). With an idempotency key seen in the last day from this customer,
-// the job made then.
+// the job made then. Throws StorageError for files that are not the customer's and for no trials.
 Job create_job(Database& database, const NewJob& job, UnixTime now);
 
 // The newest job equal in files, model, seed, suffix and task, made at or after `since`: what a

@@ -110,6 +110,14 @@ TEST_CASE("a job over a file of nobody or of another customer is refused and lea
   CHECK(list_tasks(database, acme.id, {}).items.empty());
 }
 
+TEST_CASE("a job without a trial is refused: no run could ever end it") {
+  ScratchDatabase database;
+  const Customer acme = ensure_customer(database, "acme", noon);
+  NewJob wanted = a_new_job(acme.id, a_file(database, acme.id));
+  wanted.trials.clear();
+  CHECK_THROWS_WITH_AS(create_job(database, wanted, noon), "a job needs a trial", StorageError);
+}
+
 TEST_CASE("claiming a job bumps its attempt, makes a run with its trials as lanes and hides it") {
   ScratchDatabase database;
   const Customer acme = ensure_customer(database, "acme", noon);
