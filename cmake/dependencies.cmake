@@ -22,7 +22,11 @@ if(GRAFT_WORKER)
   find_library(TORCH_CPU_LIBRARY torch_cpu HINTS ${TORCH_INCLUDE_DIR}/../lib NO_DEFAULT_PATH REQUIRED)
   find_library(TORCH_C10_LIBRARY c10 HINTS ${TORCH_INCLUDE_DIR}/../lib NO_DEFAULT_PATH REQUIRED)
   add_library(graft_libtorch INTERFACE)
-  target_include_directories(graft_libtorch SYSTEM INTERFACE
+  # LibTorch brings a newer fmt among its headers, which spdlog must not meet: the system's comes first.
+  find_path(FMT_INCLUDE_DIR fmt/core.h PATHS /usr/include NO_CMAKE_PATH NO_CMAKE_ENVIRONMENT_PATH REQUIRED)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/system-fmt)
+  file(CREATE_LINK ${FMT_INCLUDE_DIR}/fmt ${CMAKE_BINARY_DIR}/system-fmt/fmt SYMBOLIC)
+  target_include_directories(graft_libtorch SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/system-fmt
     ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
   target_link_libraries(graft_libtorch INTERFACE ${TORCH_CPU_LIBRARY} ${TORCH_C10_LIBRARY} Threads::Threads)
   get_filename_component(torch_library_dir ${TORCH_CPU_LIBRARY} DIRECTORY)
