@@ -1,0 +1,78 @@
+// flock on graftd.lock: the kernel lets go of it with the process, however that ends.
+#include "services/data_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace graft {
+namespace {
+
+// A directory of ours alone below the system's temporary one.
+std::filesystem::path make_private_directory() {
+  std::string path = (std::filesystem::temp_directory_path() / "graft.XXXXXX").string();
+  if (::mkdtemp(path.data()) == nullptr) {
+    throw std::runtime_error("cannot make " + path + ": " + std::strerror(errno));
+  }
+  return path;
+}
+
+int lock_file(const std::filesystem::path& path) {
+  // Close-on-exec: a worker that outlives the daemon must not hold its lock.
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0)
+    throw std::runtime_error("cannot open " + path.string() + ": " + std::strerror(errno));
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  const int failure = errno;
+  char pid[24] = {};
+  const ssize_t bytes = ::read(fd, pid, sizeof pid - 1);
+  ::close(fd);
+  if (failure != EWOULDBLOCK) {
+    throw std::runtime_error("cannot lock " + path.string() + ": " + std::strerror(failure));
+  }
+  throw std::runtime_error("the data directory " + path.parent_path().string() +
+                           " is in use by another graftd" +
+                           (bytes > 0 ? " (process " + std::string(pid) + ")" : "") +
+                           "; stop that one or choose another --data-dir");
+}
+
+}  // namespace
+
+void DataDirectory::make(const std::filesystem::path& path) {
+  try {
+    if (!std::filesystem::create_directories(path)) return;
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw std::runtime_error("cannot make the directory " + path.string() + ": " +
+                             error.code().message());
+  }
+}
+
+DataDirectory::DataDirectory(std::filesystem::path path) : path_(std::move(path)) {
+  make(path_);
+  make(runs());
+  lock_ = lock_file(path_ / "graftd.lock");
+  const std::string pid = std::to_string(::getpid());
+  if (::ftruncate(lock_, 0) != 0 || ::write(lock_, pid.data(), pid.size()) < 0) {
+    // The lock holds without it; the number is for people.
+  }
+  predict_socket_ = path_ / "serve.sock";
+  if (predict_socket_.string().size() < sizeof(sockaddr_un::sun_path)) return;
+  socket_directory_ = make_private_directory();
+  predict_socket_ = socket_directory_ / "serve.sock";
+}
+
+DataDirectory::~DataDirectory() {
+  ::close(lock_);
+  std::error_code ignored;
+  if (!socket_directory_.empty()) std::filesystem::remove_all(socket_directory_, ignored);
+}
+
+}  // namespace graft

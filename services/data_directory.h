@@ -1,0 +1,33 @@
+// The data directory while a daemon works on it: made where it is missing, and ours alone by a
+// lock.
+#pragma once
+
+#include <filesystem>
+
+namespace graft {
+
+class DataDirectory {
+ public:
+  // Throws std::runtime_error where another graftd holds it or it cannot be made.
+  explicit DataDirectory(std::filesystem::path path);
+  ~DataDirectory();
+  // Readable by its owner alone where it is new: what customers upload is theirs. Throws
+  // std::runtime_error.
+  static void make(const std::filesystem::path& path);
+  DataDirectory(const DataDirectory&) = delete;
+  DataDirectory& operator=(const DataDirectory&) = delete;
+
+  std::filesystem::path database() const { return path_ / "graft.db"; }
+  std::filesystem::path blobs() const { return path_ / "blobs"; }
+  std::filesystem::path runs() const { return path_ / "runs"; }
+  // Elsewhere where the directory's name is long: a Unix socket has room for 107 bytes of path.
+  const std::filesystem::path& predict_socket() const { return predict_socket_; }
+  std::filesystem::path serve_log() const { return path_ / "serve.log"; }
+
+ private:
+  const std::filesystem::path path_;
+  std::filesystem::path predict_socket_, socket_directory_;
+  int lock_ = -1;
+};
+
+}  // namespace graft

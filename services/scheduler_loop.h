@@ -1,0 +1,47 @@
+// The scheduler's own thread: ticks five times a second, or at once when something changed. Keeps
+// the prediction worker alive too. What a tick throws is logged, and the next tick tries again.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "scheduler/process_launcher.h"
+#include "scheduler/scheduler.h"
+#include "scheduler/serve_process.h"
+#include "storage/blob_store.h"
+
+namespace graft {
+
+class SchedulerLoop {
+ public:
+  struct Options {
+    std::filesystem::path database;
+    SchedulerOptions scheduler;
+    ProcessLauncherOptions launcher;
+    ServeProcessOptions serve;
+  };
+  // Starts the thread. `blobs` must outlive the loop.
+  SchedulerLoop(Options options, const BlobStore& blobs, FindBackbone find_backbone);
+  ~SchedulerLoop();  // stops
+
+  void poke();  // any thread
+  // Ends the thread after its tick and the prediction worker with it; trainings go on. Idempotent.
+  void stop();
+
+ private:
+  void run();
+  bool wait_for_turn();
+
+  const Options options_;
+  const BlobStore& blobs_;
+  const FindBackbone find_backbone_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool poked_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace graft
