@@ -133,7 +133,8 @@ std::optional<RowFault> read_header(const Line& header, char separator, Columns&
   std::string list;
   for (const std::string& field : header.fields) {
     names.push_back(lowercase(trim(field)));
-    if (std::count(names.begin(), names.end(), names.back()) > 1) {
+    // Columns without a name (an index that a spreadsheet wrote) are ignored, however many.
+    if (!names.back().empty() && std::count(names.begin(), names.end(), names.back()) > 1) {
       return RowFault{names.back(), "the header names the column \"" + names.back() + "\" twice"};
     }
     list += (list.empty() ? "" : ", ") + names.back();
