@@ -191,7 +191,7 @@ Blob BlobStore::put(std::string_view bytes) const {
 }
 
 Blob BlobStore::adopt(const fs::path& file, std::string_view sha256) const {
-  const std::string found = sha256_of_file(file);
+  const std::string found = sha256_hex_of_file(file);
   if (found != sha256) {
     throw StorageError(file.string() + " has SHA-256 " + found + " instead of " +
                            std::string(sha256) + ": it was changed or cut short",
@@ -224,7 +224,7 @@ bool BlobStore::exists(std::string_view sha256) const {
 }
 
 bool BlobStore::verify(std::string_view sha256) const {
-  return exists(sha256) && sha256_of_file(path(sha256)) == sha256;
+  return exists(sha256) && sha256_hex_of_file(path(sha256)) == sha256;
 }
 
 void BlobStore::remove(std::string_view sha256) const {

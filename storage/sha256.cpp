@@ -69,7 +69,7 @@ std::string sha256_hex(std::string_view bytes) {
   return digest.hex();
 }
 
-std::string sha256_of_file(const std::filesystem::path& path) {
+std::string sha256_hex_of_file(const std::filesystem::path& path) {
   const auto fail = [&path](int error) {
     throw StorageError("cannot read " + path.string() + ": " + std::strerror(error), false);
   };

@@ -26,7 +26,7 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::string_view bytes);
-std::string sha256_of_file(const std::filesystem::path& path);  // throws StorageError
+std::string sha256_hex_of_file(const std::filesystem::path& path);  // throws StorageError
 std::string hmac_sha256_hex(std::string_view key, std::string_view message);
 bool equal_in_constant_time(std::string_view left, std::string_view right);
 

@@ -97,8 +97,8 @@ TEST_CASE("hashes are what everybody else computes") {
   CHECK_FALSE(equal_in_constant_time("abc", "abd"));
   CHECK_FALSE(equal_in_constant_time("abc", "ab"));
   ScratchDirectory directory;
-  CHECK_THROWS_AS(sha256_of_file(directory / "nothing"), StorageError);
-  CHECK_THROWS_AS(sha256_of_file(directory.path()), StorageError);
+  CHECK_THROWS_AS(sha256_hex_of_file(directory / "nothing"), StorageError);
+  CHECK_THROWS_AS(sha256_hex_of_file(directory.path()), StorageError);
 }
 
 TEST_CASE("identifiers have their prefix, their length and only plain characters, and differ") {
