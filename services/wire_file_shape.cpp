@@ -18,9 +18,37 @@ namespace {
 constexpr std::size_t most_bytes_read = std::size_t{2} << 20;
 constexpr std::size_t most_line_bytes = std::size_t{1} << 20;
 
-// First texts of a row by the names that data sets use; each but the first two has a second text.
-constexpr std::array<std::string_view, 7> text_members = {
-    "text", "sentence", "sentence1", "premise", "question1", "question", "hypothesis"};
+// The names by which rows are known, as in trainer/dataset.cpp; an empty second one: a single text.
+struct RowShape {
+  std::string_view first, second, label;
+};
+constexpr std::array<RowShape, 8> row_shapes = {{{"text", "text_pair", "label"},
+                                                 {"sentence1", "sentence2", "label"},
+                                                 {"premise", "hypothesis", "label"},
+                                                 {"question1", "question2", "label"},
+                                                 {"question", "sentence", "label"},
+                                                 {"text", "", "label"},
+                                                 {"sentence", "", "label"},
+                                                 {"prompt", "", "completion"}}};
+
+// The name that a row with these names lacks; empty: none. `has` tells whether it has a name.
+template <class Has>
+std::string_view missing_name(const Has& has) {
+  std::string_view missing;
+  for (const auto& shape : row_shapes) {
+    const bool texts = has(shape.first) && (shape.second.empty() || has(shape.second));
+    if (texts && has(shape.label)) return "";
+    if (missing.empty() && texts) missing = shape.label;
+  }
+  for (const auto& shape : row_shapes) {
+    if (!missing.empty() || shape.second.empty()) continue;
+    if (has(shape.first))
+      missing = shape.second;
+    else if (has(shape.second))
+      missing = shape.first;
+  }
+  return missing.empty() ? "text" : missing;
+}
 
 struct Fault {
   std::string_view param;
@@ -69,15 +97,10 @@ void check_json_line(const Line& line, const Fault& fault) {
     if (!row["messages"].is_array()) fault.at(line.number, "member \"messages\" must be an array.");
     return;
   }
-  if (row.contains("prompt") && row.contains("completion")) return;
-  const bool has_text = std::any_of(text_members.begin(), text_members.end(),
-                                    [&](auto name) { return row.contains(std::string(name)); });
-  if (!has_text)
-    fault.at(line.number,
-             "has no text; give a member \"text\" (or \"sentence\", \"premise\" and "
-             "\"hypothesis\", \"messages\", \"prompt\" and \"completion\").");
-  if (!row.contains("label"))
-    fault.at(line.number, "member \"label\" is missing; every row needs a label.");
+  const auto missing = missing_name([&](auto name) { return row.contains(std::string(name)); });
+  if (!missing.empty())
+    fault.at(line.number, "member \"" + std::string(missing) +
+                              "\" is missing; every row needs a text and a label.");
 }
 
 // Columns of the header record, quotes taken off as RFC 4180 says; nullopt: a quote stays open.
@@ -116,11 +139,9 @@ void check_header(const Line& line, char separator, const Fault& fault) {
   for (auto column = columns->begin(); column != columns->end(); ++column)
     if (std::find(columns->begin(), column, *column) != column)
       fault.at(line.number, "the header names column \"" + *column + "\" twice.");
-  const bool has_text = has("prompt") || std::any_of(text_members.begin(), text_members.end(), has);
-  if (!has("label") && !has("completion"))
-    fault.at(line.number, "the header has no column \"label\".");
-  if (!has_text)
-    fault.at(line.number, "the header has no column \"text\" (or \"sentence\", \"premise\", …).");
+  if (const auto missing = missing_name(has); !missing.empty())
+    fault.at(line.number, "the header has no column \"" + std::string(missing) +
+                              "\"; every row needs a text and a label.");
 }
 
 }  // namespace

@@ -76,12 +76,12 @@ Json parse_object(std::string_view body) {
     refuse_body("The body is empty; send a JSON object.");
   std::vector<std::set<std::string, std::less<>>> members;  // of each open object
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    using Event = Json::parse_event_t;
-    if ((event == Event::object_start || event == Event::array_start) && depth >= most_levels)
+    using Sign = Json::parse_event_t;
+    if ((event == Sign::object_start || event == Sign::array_start) && depth >= most_levels)
       refuse_body("The body is nested deeper than " + std::to_string(most_levels) + " levels.");
-    if (event == Event::object_start) members.emplace_back();
-    if (event == Event::object_end) members.pop_back();
-    if (event == Event::key && !members.back().insert(parsed.get<std::string>()).second)
+    if (event == Sign::object_start) members.emplace_back();
+    if (event == Sign::object_end) members.pop_back();
+    if (event == Sign::key && !members.back().insert(parsed.get<std::string>()).second)
       refuse_body("The body names the member '" + shortened(parsed.get<std::string>()) +
                   "' twice in one object.");
     return true;

@@ -15,7 +15,8 @@ std::string body_for(const std::string& file, const std::string& more = "") {
 
 std::vector<std::string> ids_of(const Answer& answer) {
   std::vector<std::string> ids;
-  for (const auto& item : answer.json()["data"]) ids.push_back(item["id"]);
+  const auto list = answer.json();
+  for (const auto& item : list["data"]) ids.push_back(item["id"]);
   return ids;
 }
 
@@ -100,13 +101,16 @@ TEST_CASE("a job's files must exist, be for training and look like rows") {
   CHECK(refuse(body_for(routes.add_file("not json\n", "a.jsonl")), "training_file") ==
         "a.jsonl line 1: is not valid JSON; each line must be one JSON object.");
   CHECK(refuse(body_for(routes.add_file("{\"text\": \"x\"}\n", "a.jsonl")), "training_file") ==
-        "a.jsonl line 1: member \"label\" is missing; every row needs a label.");
+        "a.jsonl line 1: member \"label\" is missing; every row needs a text and a label.");
   refuse(body_for(routes.add_file("{\"label\": \"x\"}\n", "a.jsonl")), "training_file");
+  CHECK(refuse(body_for(routes.add_file("{\"premise\": \"x\", \"label\": 1}\n", "a.jsonl")),
+               "training_file") ==
+        "a.jsonl line 1: member \"hypothesis\" is missing; every row needs a text and a label.");
   refuse(body_for(routes.add_file("\n \n", "a.jsonl")), "training_file");
   refuse(body_for(routes.add_file("\xFF\xFE{}\n", "a.jsonl")), "training_file");
   refuse(body_for(routes.add_file(std::string((1 << 20) + 2, 'x'), "a.jsonl")), "training_file");
   CHECK(refuse(body_for(routes.add_file("text,etikett\na,b\n", "a.csv")), "training_file") ==
-        "a.csv line 1: the header has no column \"label\".");
+        "a.csv line 1: the header has no column \"label\"; every row needs a text and a label.");
   refuse(body_for(routes.add_file("label\nb\n", "a.csv")), "training_file");
   refuse(body_for(routes.add_file("text,label,text\n", "a.csv")), "training_file");
   refuse(body_for(routes.add_file("text,label\n", "a.tsv")), "training_file");
