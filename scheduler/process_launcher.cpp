@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <csignal>
+#include <fstream>
 #include <iterator>
 #include <system_error>
 #include <utility>
@@ -17,10 +17,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Written at launch, for a daemon that is not the worker's parent.
+constexpr const char* pid_file = "worker.pid";
+
 struct LockHolder {
   bool held = false;
-  pid_t pid = 0;  // as the holder wrote it; 0: it has not
+  pid_t pid = 0;  // 0: not known
 };
+
+// 0 where the file is missing or holds no number.
+pid_t read_pid(const fs::path& path) {
+  pid_t pid = 0;
+  std::ifstream(path) >> pid;
+  return pid;
+}
 
 // Tries a shared lock, which the worker's exclusive one excludes and which is gone again at return.
 LockHolder look_at_lock(const fs::path& run_directory) {
@@ -28,12 +38,8 @@ LockHolder look_at_lock(const fs::path& run_directory) {
   const int file = ::open((run_directory / "worker.lock").c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return holder;
   holder.held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  if (holder.held) {
-    char text[32];
-    const ssize_t length = ::pread(file, text, sizeof text, 0);
-    if (length > 0) std::from_chars(text, text + length, holder.pid);
-  }
   ::close(file);
+  if (holder.held) holder.pid = read_pid(run_directory / pid_file);
   return holder;
 }
 
@@ -51,6 +57,7 @@ void ProcessLauncher::launch(const fs::path& run_directory, int threads) {
   command.nice = options_.nice;
   const pid_t pid = start_child(command);
   children_[run_directory] = Child{pid, std::nullopt};
+  std::ofstream(run_directory / pid_file) << pid << '\n';
 }
 
 WorkerState ProcessLauncher::observe(const fs::path& run_directory) {
@@ -74,8 +81,8 @@ void ProcessLauncher::stop(const fs::path& run_directory, bool at_once) {
     if (!end_of(child->second)) signal_process(child->second.pid, signal);
     return;
   }
-  // Only a lock that is held vouches for the process id in it: without, the id may be anybody's by
-  // now.
+  // Only a lock that is held vouches for the process id beside it: without, the id may be anybody's
+  // by now.
   const LockHolder holder = look_at_lock(run_directory);
   if (holder.held) signal_process(holder.pid, signal);
 }

@@ -292,7 +292,12 @@ void RecordIntake::publish(Batch& batch, const LaneFinished& finished) {
 }
 
 void RecordIntake::fail_lane(Batch& batch, int number, const JobError& error) {
-  if (const RunLane* lane = batch.running_lane(number)) {
+  const RunLane* lane = batch.running_lane(number);
+  if (lane == nullptr) return;
+  if (error.code == "disk_full") {
+    // Not the job's fault: it stays running, and the end of the worker puts it back into the queue.
+    add_event(batch, *lane, EventLevel::warn, error.message);
+  } else {
     fail_job(database_, lane->job.id, error, batch.now);
   }
 }

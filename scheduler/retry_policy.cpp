@@ -17,17 +17,19 @@ std::string signal_name(int signal) {
 
 }  // namespace
 
-WorkerEnd classify_end(const WorkerState& state, bool said_cancelled) {
+WorkerEnd classify_end(const WorkerState& state, bool said_cancelled, bool disk_has_room) {
   if (said_cancelled || state.signal == SIGTERM || state.signal == SIGINT ||
       state.signal == SIGHUP) {
     return WorkerEnd::asked;
   }
+  if (!disk_has_room) return WorkerEnd::disk_full;
   if (state.signal || state.exit_code) return WorkerEnd::own_fault;
   return WorkerEnd::unknown;
 }
 
 std::string describe_end(const WorkerState& state, WorkerEnd end, bool ever_started) {
   if (end == WorkerEnd::asked) return "the worker was asked to stop from outside";
+  if (end == WorkerEnd::disk_full) return "the worker ended because the service's disk is full";
   if (state.signal) return "the worker was killed by signal " + signal_name(*state.signal);
   if (state.exit_code) {
     return "the worker ended with exit code " + std::to_string(*state.exit_code) +

@@ -11,10 +11,11 @@ namespace graft {
 enum class WorkerEnd {
   own_fault,  // crashed, was killed, or left without a result
   asked,      // somebody outside asked it to stop: a shutdown, an operator
+  disk_full,  // it had no room to write
   unknown,    // it was an earlier daemon's child, or never came to be
 };
 
-WorkerEnd classify_end(const WorkerState& state, bool said_cancelled);
+WorkerEnd classify_end(const WorkerState& state, bool said_cancelled, bool disk_has_room);
 
 // "the worker was killed by signal 9 (SIGKILL)": to be put into a sentence.
 std::string describe_end(const WorkerState& state, WorkerEnd end, bool ever_started);

@@ -210,6 +210,27 @@ TEST_CASE("a full disk at launch is told once and waited for") {
   CHECK(service.launcher.launched().size() == 1);
 }
 
+TEST_CASE("a worker that a full disk brought down runs again once there is room") {
+  Service service;
+  const std::string id = service.start_job();
+  FakeLauncher::write(service.launcher.last(), LaneFailed{0, "disk_full", "No room.", ""});
+  service.launcher.exit(service.launcher.last(), 1);
+  service.options.free_bytes_to_launch = std::int64_t{1} << 60;
+  service.restart();
+  for (int i = 0; i < 20; ++i) service.tick(10);
+  CHECK(service.status(id) == JobStatus::running);
+  CHECK(service.launcher.launched().size() == 1);
+  CHECK(service.count_events(id, "No room.") == 1);
+  CHECK(service.count_events(id, "the worker ended because the service's disk is full") == 1);
+  CHECK(service.count_events(id, "disk is full; the job waits") == 1);
+  CHECK(service.job(id).attempts == 2);
+
+  service.options.free_bytes_to_launch = 0;
+  service.restart();
+  service.tick(10);
+  CHECK(service.launcher.launched().size() == 2);
+}
+
 TEST_CASE("a worker program that cannot be run is tried again, then fails the job clearly") {
   Service service;
   SUBCASE("for a while") {
@@ -276,11 +297,11 @@ TEST_CASE("attempts are counted by whose fault the end was") {
   CHECK(may_retry(WorkerEnd::unknown, 3, 3));
   CHECK(may_retry(WorkerEnd::asked, 8, 3));
   CHECK_FALSE(may_retry(WorkerEnd::asked, 9, 3));
-  CHECK(classify_end({false, {}, SIGTERM}, false) == WorkerEnd::asked);
-  CHECK(classify_end({false, {}, SIGSEGV}, false) == WorkerEnd::own_fault);
-  CHECK(classify_end({false, 0, {}}, true) == WorkerEnd::asked);
-  CHECK(classify_end({false, 0, {}}, false) == WorkerEnd::own_fault);
-  CHECK(classify_end({}, false) == WorkerEnd::unknown);
+  CHECK(classify_end({false, {}, SIGTERM}, false, true) == WorkerEnd::asked);
+  CHECK(classify_end({false, {}, SIGSEGV}, false, true) == WorkerEnd::own_fault);
+  CHECK(classify_end({false, 0, {}}, true, true) == WorkerEnd::asked);
+  CHECK(classify_end({false, 0, {}}, false, true) == WorkerEnd::own_fault);
+  CHECK(classify_end({}, false, true) == WorkerEnd::unknown);
   CHECK(describe_end({false, {}, SIGSEGV}, WorkerEnd::own_fault, true) ==
         "the worker was killed by signal 11 (SIGSEGV)");
 }

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "storage/tasks.h"
@@ -153,6 +154,9 @@ TEST_CASE("a finished lane becomes a version with its result file, and the run i
         "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n"
         "10,0.1,0.5,,\n33,0.25,0.75,0.5,0.875\n");
 
+  // Still there for the case that the row were lost in a crash; it goes with the run.
+  CHECK(text_of(run / "lane-0" / "result.zip") == "adapter bytes");
+
   // The worker is given time to end by itself; then the run is over.
   service.tick(1);
   CHECK_FALSE(service.launcher.worker(run).asked_to_stop);
@@ -217,6 +221,7 @@ TEST_CASE("a job whose worker is killed is queued again and succeeds") {
   Service service;
   const std::string id = service.start_job();
   FakeLauncher::write(service.launcher.last(), Service::progress(10));
+  std::ofstream(service.launcher.last() / "worker.log") << "all is well\n";
   service.launcher.kill(service.launcher.last(), SIGKILL);
   service.tick();
   CHECK(service.count_events(

@@ -18,12 +18,11 @@ inline std::filesystem::path write_script(const std::filesystem::path& path,
   return path;
 }
 
-// Takes the run directory's lock as a worker does, with its process id in the file.
+// Takes the run directory's lock as a worker does.
 inline const std::string take_lock =
     "cd \"$2\" || exit 9\n"
     "exec 9>>worker.lock\n"
-    "flock -n 9 || exit 3\n"
-    "echo $$ > worker.lock\n";
+    "flock -n 9 || exit 3\n";
 
 inline std::string file_text(const std::filesystem::path& path) {
   std::ostringstream text;

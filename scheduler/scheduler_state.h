@@ -1,0 +1,87 @@
+// What the scheduler holds between ticks and the steps of a tick; for scheduler.cpp and
+// supervision.cpp alone. What is here may be lost at a restart: all else is in the database and in
+// the run directories.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <exception>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scheduler/record_intake.h"
+#include "scheduler/retry_policy.h"
+#include "scheduler/run_directory.h"
+#include "scheduler/scheduler.h"
+#include "storage/records.h"
+#include "trainer/protocol.h"
+
+namespace graft {
+
+// What this daemon did to a run so far.
+struct Supervision {
+  bool launched = false;        // by this daemon
+  bool launch_due = false;      // claimed by this daemon and not launched yet
+  int failed_launches = 0;      // for reasons other than a full disk
+  std::int64_t not_before = 0;  // nothing is tried before
+  std::optional<std::int64_t> failing_since;
+  std::optional<std::int64_t> unwanted_since;
+  std::optional<std::int64_t> asked_to_stop_at;
+  bool ended_at_once = false;
+  bool customers_know = false;  // of the trouble, by an event
+};
+
+// A lane whose job no longer runs needs no worker.
+inline bool is_wanted(const RunLane& lane) {
+  return lane.job.status == JobStatus::running;
+}
+inline bool any_wanted(const std::vector<RunLane>& lanes) {
+  return std::any_of(lanes.begin(), lanes.end(), is_wanted);
+}
+
+bool is_disk_full(const std::exception& error);
+
+struct Scheduler::State {
+  Database& database;
+  const BlobStore& blobs;
+  Launcher& launcher;
+  FindBackbone find_backbone;
+  SchedulerOptions options;
+  RecordIntake intake;
+  std::map<std::string, Supervision> supervised;
+  std::map<std::string, std::int64_t> complaints;
+
+  RunDirectory directory_of(const Run& run) const {
+    return RunDirectory(options.runs_directory, run.id);
+  }
+
+  // ---- runs ----
+  void supervise(Run& run, std::int64_t now);
+  void supervise_worker(Run& run, Supervision& supervision, std::int64_t now);
+  void stop_unwanted(const Run& run, const std::vector<RunLane>& lanes, Supervision& supervision,
+                     std::int64_t now);
+  void settle(const Run& run, const WorkerState& state, bool ever_started, std::int64_t now);
+  void settle_job(const Job& job, WorkerEnd end, const std::string& what, std::int64_t now);
+  void close_run(const Run& run, std::string_view outcome, std::int64_t now);
+  void meet_trouble(const Run& run, Supervision& supervision, const std::exception& error,
+                    std::int64_t now);
+  void give_up(const Run& run, const JobError& error, std::int64_t now);
+  void tell_customers(const Run& run, const std::string& message, std::int64_t now);
+
+  // ---- jobs ----
+  void admit_new(std::int64_t now);
+  bool admit(const Job& job, std::int64_t now);
+  void launch_queued(std::size_t active_runs, std::int64_t now);
+  void launch(const Run& run, Supervision& supervision, std::int64_t now);
+  Order build_order(const Run& run, const std::vector<RunLane>& lanes);
+
+  // Throws StorageError, disk_full set, where a worker would soon run out of room.
+  void require_room() const;
+  bool has_room() const;
+  void complain(const std::string& what, std::int64_t now);
+};
+
+}  // namespace graft
