@@ -62,8 +62,8 @@ TEST_CASE("every route is documented and every documented operation is a route")
     CHECK_MESSAGE(served.insert(route.method + " " + route.pattern).second, route.pattern);
   for (const auto& operation : documented_operations())
     CHECK_MESSAGE(documented.insert(operation.name).second, operation.name);
-  for (const auto& name : served) CHECK_MESSAGE(documented.count(name), "not documented: " + name);
-  for (const auto& name : documented) CHECK_MESSAGE(served.count(name), "no such route: " + name);
+  for (const auto& name : served) CHECK_MESSAGE(documented.count(name), "not documented: " << name);
+  for (const auto& name : documented) CHECK_MESSAGE(served.count(name), "no such route: " << name);
   CHECK(documented.size() > 25);
 }
 
