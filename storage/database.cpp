@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "storage/migrate.h"
@@ -18,12 +19,17 @@ namespace {
 // Longer than any transaction of ours; the daemon's threads and `graftd keys` write side by side.
 constexpr int busy_timeout_ms = 20'000;
 
-// Made before SQLite would, because only the daemon's user may read customers' rows;
-// the log and index files beside it take over its mode.
+// Made before SQLite would, because only the daemon's user may read customers' rows; the log and
+// index files beside it take over its mode. A database that is there is never opened here: closing
+// any descriptor of it would drop the locks of this process's connections, and another process
+// would take its log away.
 void make_private_file(const std::filesystem::path& path) {
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  static std::mutex one_at_a_time;  // none of our threads connects between this open and close
+  const std::lock_guard lock(one_at_a_time);
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (file < 0) {
     const int error = errno;
+    if (error == EEXIST) return;
     throw StorageError("cannot open the database " + path.string() + ": " + std::strerror(error),
                        error == ENOSPC || error == EDQUOT);
   }
