@@ -316,6 +316,55 @@ std::string write_provenance(const Provenance& provenance) {
   return dump(json, 2) + "\n";
 }
 
+Provenance parse_provenance(std::string_view text) {
+  const Json json = parse_json(text);
+  Provenance provenance;
+  LaneOrder& order = provenance.order;
+  MemberReader member(json, "");
+  std::string format;
+  int version = 0;
+  member("format", format);
+  member("format_version", version);
+  if (format != "graft-adapter" || version != 1) {
+    throw ProtocolError("format " + format + " " + std::to_string(version) + " is not known");
+  }
+  member("program_version", provenance.program_version);
+  member("created_at", provenance.created_at);
+  member("task_name", order.task_name);
+  member("adapter_name", order.adapter_name);
+  member("job_id", order.job_id);
+  member("trial_id", order.trial_id);
+  member("labels", provenance.labels);
+  member("metrics", provenance.metrics);
+
+  const auto object = [&](const Json& parent, const char* name) -> const Json& {
+    const auto found = parent.find(name);
+    if (found == parent.end()) fail_member(name, "is missing");
+    return *found;
+  };
+  MemberReader backbone(object(json, "backbone"), "backbone.");
+  backbone("name", provenance.backbone_name);
+  backbone("sha256", provenance.backbone_sha256);
+  MemberReader hyperparameters(object(json, "hyperparameters"), "hyperparameters.");
+  describe_hyperparameters(hyperparameters, order);
+
+  const Json& data = object(json, "data");
+  const auto read_file = [](const Json& source, const std::string& path, DataFile& file) {
+    MemberReader reader(source, path + ".");
+    reader("name", file.name);
+    reader("sha256", file.sha256);
+  };
+  MemberReader(data, "data.");  // an object
+  read_file(object(data, "training_file"), "data.training_file", order.training_file);
+  const Json& validation_file = object(data, "validation_file");
+  if (validation_file.is_null()) {
+    MemberReader(data, "data.")("validation_fraction", order.validation_fraction);
+  } else {
+    read_file(validation_file, "data.validation_file", order.validation_file.emplace());
+  }
+  return provenance;
+}
+
 // ---- Prediction --------------------------------------------------------------------------------
 
 std::string write_predict_request(const PredictRequest& request) {

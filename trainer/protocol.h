@@ -200,6 +200,8 @@ struct Provenance {
   double created_at = 0;
 };
 std::string write_provenance(const Provenance& provenance);
+// Paths stay empty. Throws ProtocolError.
+Provenance parse_provenance(std::string_view text);
 
 // ---- Prediction ---------------------------------------------------------------------------------
 

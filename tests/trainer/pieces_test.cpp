@@ -1,0 +1,130 @@
+// Small parts: schedule, metrics, dropout masks, order of rows, packing, optimizer.
+#include <doctest/doctest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <set>
+
+#include "trainer/batching.h"
+#include "trainer/dropout.h"
+#include "trainer/learning_rate.h"
+#include "trainer/metrics.h"
+#include "trainer/optimizer.h"
+#include "trainer/padding.h"
+#include "trainer/seeded_random.h"
+
+namespace graft {
+namespace {
+
+TokenizedRows rows_of(const std::vector<int>& lengths) {
+  TokenizedRows rows;
+  std::int32_t id = 0;
+  for (const int length : lengths) {
+    Encoding row;
+    for (int i = 0; i < length; ++i) {
+      row.ids.push_back(id++);
+      row.type_ids.push_back(0);
+    }
+    rows.append(row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("the rate climbs to its peak and falls, never to zero") {
+  CHECK(warmup_steps(100, 0.1) == 10);
+  CHECK(warmup_steps(1, 0.9) == 0);
+  CHECK(learning_rate_at(0, 100, 10, 1.0) == doctest::Approx(1.0 / 11));
+  CHECK(learning_rate_at(10, 100, 10, 1.0) == doctest::Approx(1.0));
+  CHECK(learning_rate_at(55, 100, 10, 1.0) == doctest::Approx(0.5));
+  CHECK(learning_rate_at(99, 100, 10, 1.0) == doctest::Approx(1.0 / 90));
+  CHECK(learning_rate_at(0, 1, 0, 1.0) == doctest::Approx(1.0));
+}
+
+TEST_CASE("accuracy and macro F1 are scikit-learn's") {
+  const std::vector<std::int64_t> truth{0, 1, 2, 0, 1, 2}, predicted{0, 2, 1, 0, 0, 1};
+  CHECK(accuracy(predicted, truth) == doctest::Approx(2.0 / 6));
+  CHECK(macro_f1(predicted, truth) == doctest::Approx(0.8 / 3));  // its documentation's example
+  CHECK(accuracy({}, {}) == 0.0);
+}
+
+TEST_CASE("a dropout mask depends on seed, step and draw, not on threads, and keeps its share") {
+  const auto mask = [](std::uint64_t seed, std::uint64_t step) {
+    return DropoutStream(seed, step).mask({300, 401}, 0.1);
+  };
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor one = mask(7, 3);
+  at::set_num_threads(2);
+  CHECK(at::equal(one, mask(7, 3)));
+  at::set_num_threads(threads);
+  CHECK_FALSE(at::equal(one, mask(8, 3)));
+  CHECK_FALSE(at::equal(one, mask(7, 4)));
+  DropoutStream stream(7, 3);
+  CHECK(at::equal(stream.mask({300, 401}, 0.1), one));
+  CHECK_FALSE(at::equal(stream.mask({300, 401}, 0.1), one));
+  CHECK(one.eq(0).to(at::kDouble).mean().item<double>() == doctest::Approx(0.1).epsilon(0.03));
+  CHECK(one.mean().item<double>() == doctest::Approx(1.0).epsilon(0.01));
+  const at::Tensor x = torch::randn({4, 4});
+  CHECK(at::equal(DropoutStream().apply(x, 0.5), x));
+}
+
+TEST_CASE("an epoch's order is a permutation of its own") {
+  const auto first = permutation(1000, 1, 0);
+  CHECK(std::set(first.begin(), first.end()).size() == 1000);
+  CHECK(first == permutation(1000, 1, 0));
+  CHECK(first != permutation(1000, 1, 1));
+  CHECK(first != permutation(1000, 2, 0));
+}
+
+TEST_CASE("packing keeps every token once, rows findable, buckets within a lane") {
+  const TokenizedRows a = rows_of({3, 40, 5, 4}), b = rows_of({7, 2});
+  const std::vector<std::size_t> chosen_a{2, 0, 1}, chosen_b{1, 0};
+  const LaneRows lanes[] = {{&a, chosen_a}, {&b, chosen_b}};
+  const PackedBatch batch = pack(lanes);
+  CHECK(batch.tokens == 5 + 3 + 40 + 2 + 7);
+  CHECK(batch.lane_tokens == std::vector<std::int64_t>{48, 9});
+  const at::Tensor firsts = batch.token_ids.index_select(0, batch.first_tokens);
+  CHECK(at::equal(firsts, torch::tensor({43, 0, 3, 7, 0}, torch::kLong)));
+  CHECK(batch.position_ids.index_select(0, batch.first_tokens).sum().item<std::int64_t>() == 0);
+  std::int64_t rows = 0, places = 0;
+  for (const AttentionBucket& bucket : batch.buckets) {
+    rows += bucket.rows;
+    places += bucket.rows * bucket.length;
+  }
+  CHECK(rows == 5);
+  CHECK(places == batch.padded_to_token.numel());
+  CHECK(places < 5 * 40);  // the long row is alone
+}
+
+TEST_CASE("padding and unpadding are inverse, in values and gradients") {
+  const TokenizedRows rows = rows_of({3, 5, 4, 30});
+  const std::vector<std::size_t> chosen{0, 1, 2, 3};
+  const LaneRows lane{&rows, chosen};
+  const PackedBatch batch = pack({&lane, 1});
+  REQUIRE(batch.has_padding);
+  const at::Tensor x = torch::randn({batch.tokens, 6}).requires_grad_(true);
+  const at::Tensor back = unpad(pad(x, batch) * 2, batch);
+  CHECK(at::allclose(back, x * 2));
+  const at::Tensor weights = torch::randn({batch.tokens, 6});
+  (back * weights).sum().backward();
+  CHECK(at::allclose(x.grad(), weights * 2));
+}
+
+TEST_CASE("AdamW leaves vectors undecayed and clips by the norm over all tensors") {
+  at::Tensor matrix = torch::full({1, 1}, 2.0f), vector = torch::full({1}, 2.0f);
+  AdamW optimizer({&matrix, &vector});
+  CHECK(optimizer.parameters() == 2);
+  const at::Tensor before = optimizer.snapshot();
+  (matrix.sum() * 3 + vector.sum() * 4).backward();
+  CHECK(optimizer.clip_gradients(1.0) == doctest::Approx(5.0));
+  CHECK(matrix.grad().item<double>() == doctest::Approx(0.6));
+  optimizer.step(0.1, 0.5);
+  CHECK(vector.item<double>() == doctest::Approx(1.9));
+  CHECK(matrix.item<double>() == doctest::Approx(2.0 * 0.95 - 0.1));
+  optimizer.restore(before);
+  CHECK(matrix.item<double>() == doctest::Approx(2.0));
+}
+
+}  // namespace graft

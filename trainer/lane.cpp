@@ -1,0 +1,157 @@
+// Lanes: setup, order of rows, evaluation.
+#include "trainer/lane.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "trainer/dataset.h"
+#include "trainer/learning_rate.h"
+#include "trainer/metrics.h"
+#include "trainer/seeded_random.h"
+
+namespace graft {
+namespace {
+
+constexpr std::int64_t evaluation_tokens = 2048;  // of a batch
+
+LaneData tokenize(const Tokenizer& tokenizer, const LabelledRows& labelled,
+                  std::size_t max_length) {
+  LaneData data;
+  data.rows = tokenize_rows(tokenizer, labelled.rows, max_length);
+  data.class_ids.assign(labelled.class_ids.begin(), labelled.class_ids.end());
+  return data;
+}
+
+void check_order(const LaneOrder& order, const BackboneConfig& config) {
+  if (order.max_length > config.max_positions)
+    throw LaneError("invalid_max_length",
+                    "max_length " + std::to_string(order.max_length) +
+                        " is more than the backbone's " + std::to_string(config.max_positions) +
+                        " positions",
+                    "max_length");
+  if (order.size < 1 || order.batch_size < 1 || order.n_epochs < 1 || order.max_length < 3)
+    throw LaneError("invalid_order",
+                    "adapter size, batch size and epochs must be at least 1, "
+                    "max_length at least 3");
+}
+
+void check_ids(const TokenizedRows& rows, const BackboneConfig& config) {
+  const auto largest = std::max_element(rows.ids.begin(), rows.ids.end());
+  if (largest != rows.ids.end() && *largest >= config.vocabulary_size)
+    throw BackboneError("invalid_backbone", "the tokenizer makes id " + std::to_string(*largest) +
+                                                ", but config.json has vocab_size " +
+                                                std::to_string(config.vocabulary_size));
+}
+
+// A batch at a time, long rows first: (index into the rows) of each batch.
+std::vector<std::vector<std::size_t>> evaluation_batches(const TokenizedRows& rows) {
+  std::vector<std::size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return rows.length(a) > rows.length(b); });
+  std::vector<std::vector<std::size_t>> batches;
+  std::int64_t tokens = evaluation_tokens;
+  for (const std::size_t row : order) {
+    if (tokens + rows.length(row) > evaluation_tokens) {
+      batches.emplace_back();
+      tokens = 0;
+    }
+    batches.back().push_back(row);
+    tokens += rows.length(row);
+  }
+  return batches;
+}
+
+at::Tensor logits_without_dropout(const BackboneWeights& backbone, const TaskModel& model,
+                                  const TokenizedRows& rows, std::span<const std::size_t> chosen) {
+  DropoutStream no_dropout;
+  const LaneRows lane_rows{&rows, chosen};
+  const ForwardLane lane{&model, &no_dropout};
+  return forward(backbone, {&lane, 1}, pack({&lane_rows, 1})).front();
+}
+
+}  // namespace
+
+void StepSums::add(const StepSums& other) {
+  loss += other.loss;
+  correct += other.correct;
+  rows += other.rows;
+  tokens += other.tokens;
+  steps += other.steps;
+  seconds += other.seconds;
+}
+
+double Lane::learning_rate() const {
+  return learning_rate_at(std::min(step, total_steps - 1), total_steps, warmup_steps,
+                          order.learning_rate);
+}
+
+std::unique_ptr<Lane> prepare_lane(int index, const LaneOrder& order,
+                                   const BackboneWeights& backbone, const Tokenizer& tokenizer) {
+  check_order(order, backbone.config);
+  const TaskData data = read_task_data(order.training_file, order.validation_file,
+                                       order.validation_fraction, order.seed);
+  auto lane = std::make_unique<Lane>();
+  lane->index = index;
+  lane->order = order;
+  const auto max_length = static_cast<std::size_t>(order.max_length);
+  lane->training = tokenize(tokenizer, data.training, max_length);
+  lane->validation = tokenize(tokenizer, data.validation, max_length);
+  check_ids(lane->training.rows, backbone.config);
+  check_ids(lane->validation.rows, backbone.config);
+
+  const auto rows = static_cast<std::int64_t>(lane->training.rows.size());
+  lane->steps_per_epoch = (rows + order.batch_size - 1) / order.batch_size;
+  lane->total_steps = lane->steps_per_epoch * order.n_epochs;
+  lane->warmup_steps = warmup_steps(lane->total_steps, order.warmup_ratio);
+
+  lane->model = make_task_model(order, data.labels, backbone);
+  initialize(lane->model, order, backbone);
+  std::vector<at::Tensor*> tensors;
+  visit_tensors(lane->model,
+                [&](const std::string&, at::Tensor& tensor) { tensors.push_back(&tensor); });
+  lane->optimizer = std::make_unique<AdamW>(tensors);
+  return lane;
+}
+
+std::span<const std::size_t> next_rows(Lane& lane) {
+  const auto position = static_cast<std::size_t>(lane.step % lane.steps_per_epoch);
+  const auto epoch = static_cast<std::uint64_t>(lane.step / lane.steps_per_epoch);
+  if (position == 0 || lane.epoch_order.empty())
+    lane.epoch_order = permutation(lane.training.rows.size(), lane.order.seed, epoch);
+  const auto batch_size = static_cast<std::size_t>(lane.order.batch_size);
+  const std::size_t begin = position * batch_size;
+  return std::span(lane.epoch_order)
+      .subspan(begin, std::min(batch_size, lane.epoch_order.size() - begin));
+}
+
+Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, const LaneData& data) {
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  if (data.rows.size() == 0) return {none, none, none};
+  const at::NoGradGuard no_gradients;
+  std::vector<std::int64_t> predicted(data.rows.size());
+  double loss = 0;
+  for (const auto& batch : evaluation_batches(data.rows)) {
+    std::vector<std::int64_t> targets;
+    for (const std::size_t row : batch) targets.push_back(data.class_ids[row]);
+    const at::Tensor logits = logits_without_dropout(backbone, model, data.rows, batch);
+    loss += head_loss(model.head, logits, at::tensor(targets, at::kLong)).item<double>() *
+            static_cast<double>(batch.size());
+    const at::Tensor classes = logits.argmax(1);  // (rows)
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      predicted[batch[i]] = classes.const_data_ptr<std::int64_t>()[i];
+  }
+  return {loss / static_cast<double>(data.rows.size()), accuracy(predicted, data.class_ids),
+          macro_f1(predicted, data.class_ids)};
+}
+
+at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,
+                      const TokenizedRows& rows, std::size_t row) {
+  const at::NoGradGuard no_gradients;
+  return logits_without_dropout(backbone, model, rows, {&row, 1})[0];
+}
+
+}  // namespace graft

@@ -1,0 +1,103 @@
+// A trial's place in a run: its data, model, optimizer, schedule, order and sums.
+//
+// Everything random in a lane is a function of its own seed, so a lane does not know whether others
+// train beside it. Used by the training thread alone.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "trainer/backbone.h"
+#include "trainer/optimizer.h"
+#include "trainer/protocol.h"
+#include "trainer/task_model.h"
+#include "trainer/tokenized_rows.h"
+#include "trainer/tokenizer.h"
+
+namespace graft {
+
+struct LaneData {
+  TokenizedRows rows;
+  std::vector<std::int64_t> class_ids;  // (rows)
+};
+
+// Sums over training steps: of the epoch, and since the last Progress record.
+struct StepSums {
+  double loss = 0;  // of the rows
+  std::int64_t correct = 0, rows = 0, tokens = 0, steps = 0;
+  double seconds = 0;
+
+  double mean_loss() const { return rows ? loss / static_cast<double>(rows) : 0.0; }
+  double accuracy() const {
+    return rows ? static_cast<double>(correct) / static_cast<double>(rows) : 0.0;
+  }
+  double tokens_per_second() const {
+    return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  }
+  void add(const StepSums& step);
+};
+
+struct BestEpoch {
+  EpochEnded numbers;
+  at::Tensor tensors;  // AdamW::snapshot()
+};
+
+struct Lane {
+  int index = 0;
+  LaneOrder order;
+  TaskModel model;
+  LaneData training, validation;
+  std::unique_ptr<AdamW> optimizer;
+
+  std::int64_t steps_per_epoch = 0, total_steps = 0, warmup_steps = 0;
+  std::int64_t step = 0;                 // steps done
+  std::vector<std::size_t> epoch_order;  // of the epoch in progress
+  StepSums recent, epoch_sums, sums;
+  double evaluation_seconds = 0;
+  std::optional<BestEpoch> best;
+
+  int epoch() const {
+    return static_cast<int>(step / steps_per_epoch) + 1;
+  }  // 1-based, next step's
+  bool finished() const { return step == total_steps; }
+  double learning_rate() const;  // of the next step
+};
+
+// Reads and checks the lane's files, tokenizes them and draws the model's start. Throws DataError,
+// BackboneError where the tokenizer does not fit, LaneError where the order cannot be met.
+std::unique_ptr<Lane> prepare_lane(int index, const LaneOrder& order,
+                                   const BackboneWeights& backbone, const Tokenizer& tokenizer);
+
+// What ends one lane and leaves the others. code() and param() as in LaneFailed.
+class LaneError : public std::runtime_error {
+ public:
+  LaneError(std::string code, const std::string& message, std::string param = "")
+      : std::runtime_error(message), code_(std::move(code)), param_(std::move(param)) {}
+  const std::string& code() const { return code_; }
+  const std::string& param() const { return param_; }
+
+ private:
+  std::string code_, param_;
+};
+
+// The rows of the next step; draws the epoch's order where one begins.
+std::span<const std::size_t> next_rows(Lane& lane);
+
+struct Evaluation {
+  double loss = 0, accuracy = 0, macro_f1 = 0;  // loss: mean over the rows
+};
+
+// Without dropout. NaN for no rows.
+Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, const LaneData& data);
+
+// Bytes a row's bits depend on: nothing but the row. (tokens of each row alone) -> logits
+// (classes).
+at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,
+                      const TokenizedRows& rows, std::size_t row);
+
+}  // namespace graft

@@ -1,0 +1,244 @@
+// graft-worker: trains runs, answers predictions, and small tools on backbones and adapters.
+//
+// Exceptions end here: in `train` as a RunFailed record and exit code 1, else as a line on stderr.
+#include <torch/torch.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "trainer/archive.h"
+#include "trainer/content_hash.h"
+#include "trainer/log.h"
+#include "trainer/predict_server.h"
+#include "trainer/recipe.h"
+#include "trainer/version.h"
+
+namespace graft {
+namespace {
+
+struct TrainOptions {
+  std::string run_directory;
+};
+struct ServeOptions {
+  std::string socket;
+  int threads = 1;
+  std::size_t adapters_cached = 64;
+};
+struct PredictOptions {
+  std::string bundle, backbone;
+  int threads = 1;
+  bool pairs = false;
+};
+
+std::string read_file(const std::filesystem::path& path) {
+  return std::string(MappedFile(path).text());
+}
+
+// What a failed run says of itself; code as in RunFailed.
+RunFailed describe_failure(std::exception_ptr failure) {
+  try {
+    std::rethrow_exception(std::move(failure));
+  } catch (const BackboneError& error) {
+    return {error.code(), error.what(), "model"};
+  } catch (const TokenizerError& error) {
+    return {"invalid_backbone", error.what(), "model"};
+  } catch (const ProtocolError& error) {
+    return {"invalid_order", std::string("order.json: ") + error.what(), ""};
+  } catch (const std::bad_alloc&) {
+    return {"out_of_memory",
+            "there was not enough memory; a smaller batch_size or max_length helps", ""};
+  } catch (const std::system_error& error) {
+    const bool full = error.code() == std::errc::no_space_on_device;
+    return {full ? "disk_full" : "worker_error", error.what(), ""};
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    const bool memory = what.find("allocate memory") != std::string::npos;
+    return {memory ? "out_of_memory" : "worker_error", what, ""};
+  } catch (const std::exception& error) {
+    return {"worker_error", error.what(), ""};
+  }
+}
+
+int train(const TrainOptions& options) {
+  RunReport report(options.run_directory);
+  StopSignal signal;
+  const std::filesystem::path cancel = report.directory() / "cancel";
+  try {
+    const Order order = parse_order(read_file(report.directory() / "order.json"));
+    run_training(order, report,
+                 [&] { return signal.requested() || std::filesystem::exists(cancel); });
+    return 0;
+  } catch (...) {
+    const RunFailed failure = describe_failure(std::current_exception());
+    log_error(failure.code + ": " + failure.message);
+    report.record(failure);
+    return 1;
+  }
+}
+
+int serve(const ServeOptions& options) {
+  StopSignal stop;
+  at::set_num_threads(options.threads);
+  Predictor predictor(options.adapters_cached);
+  serve_predictions(options.socket, predictor, stop);
+  return 0;
+}
+
+int predict(const PredictOptions& options) {
+  at::set_num_threads(options.threads);
+  PredictRequest request;
+  request.backbone_directory = options.backbone;
+  request.bundle_path = options.bundle;
+  request.bundle_sha256 = sha256_of_file(options.bundle);
+  for (std::string line; std::getline(std::cin, line);) {
+    TextInput input{line, std::nullopt};
+    if (const auto tab = line.find('\t'); options.pairs && tab != std::string::npos)
+      input = {line.substr(0, tab), line.substr(tab + 1)};
+    request.inputs.push_back(std::move(input));
+  }
+  Predictor predictor(1);
+  const Predictor::Logits result = predictor.logits(request);
+  for (const at::Tensor& row : result.rows) {
+    const float* const values = row.const_data_ptr<float>();
+    std::cout << nlohmann::json{{"labels", result.labels},
+                                {"logits", std::vector<float>(values, values + row.numel())}}
+              << '\n';
+  }
+  return 0;
+}
+
+int tokenize(const std::string& backbone) {
+  const Tokenizer tokenizer = Tokenizer::load(backbone);
+  for (std::string line; std::getline(std::cin, line);) {
+    const char* separator = "";
+    for (const std::int32_t id : tokenizer.encode(line).ids) {
+      std::cout << separator << id;
+      separator = " ";
+    }
+    std::cout << '\n';
+  }
+  return 0;
+}
+
+void inspect_tensors(const std::string& title, std::string_view bytes) {
+  std::cout << title << "  sha256 " << sha256_of_bytes(bytes) << '\n';
+  std::int64_t parameters = 0;
+  for (const auto& [name, tensor] : read_safetensors(bytes).tensors) {
+    std::int64_t count = 1;
+    for (const std::int64_t extent : tensor.shape) count *= extent;
+    parameters += count;
+    std::cout << "  " << name << "  " << c10::toString(tensor.type) << ' '
+              << at::IntArrayRef(tensor.shape) << '\n';
+  }
+  std::cout << "  " << parameters << " parameters\n";
+}
+
+int inspect(const std::string& path) {
+  if (std::filesystem::is_directory(path)) {
+    const BackboneSummary summary = summarize_backbone(path);
+    std::cout << "backbone " << summary.model_type << "  " << summary.layers << " layers, "
+              << summary.hidden_size << " wide, " << summary.heads << " heads, vocabulary "
+              << summary.vocabulary_size << ", " << summary.max_positions
+              << " positions\n  identity " << summary.sha256 << '\n';
+    return 0;
+  }
+  const MappedFile file(path);
+  if (!file.text().starts_with("PK")) {
+    inspect_tensors(path, file.text());
+    return 0;
+  }
+  std::cout << path << "  sha256 " << sha256_of_bytes(file.text()) << '\n';
+  for (const auto& [name, bytes] : read_archive(file.text(), std::uint64_t{4} << 30)) {
+    if (name.ends_with(".safetensors"))
+      inspect_tensors(name, bytes);
+    else if (name.ends_with(".json"))
+      std::cout << name << '\n' << bytes;
+    else
+      std::cout << name << "  " << bytes.size() << " bytes\n";
+  }
+  return 0;
+}
+
+// Fills options while parsing, then runs what was asked for.
+int run(int argc, char** argv) {
+  CLI::App app{
+      "graft-worker trains adapters on a frozen backbone and answers predictions.\n"
+      "graftd starts `train` and `serve` itself; the rest is for people."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", program_version);
+
+  TrainOptions training;
+  auto* train_command = app.add_subcommand(
+      "train",
+      "Train the run in RUN_DIR: reads order.json, appends records.jsonl, writes "
+      "lane-<k>/result.zip; the file `cancel` or SIGTERM stops it");
+  train_command->add_option("RUN_DIR", training.run_directory)
+      ->required()
+      ->check(CLI::ExistingDirectory);
+
+  ServeOptions serving;
+  auto* serve_command = app.add_subcommand(
+      "serve", "Answer predictions at a Unix socket, one JSON object a line, until SIGTERM");
+  serve_command->add_option("--socket", serving.socket, "Path of the socket")->required();
+  serve_command->add_option("--threads", serving.threads, "Threads to compute with")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  serve_command->add_option("--adapters-cached", serving.adapters_cached, "Adapters kept loaded")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+
+  PredictOptions predicting;
+  auto* predict_command =
+      app.add_subcommand("predict", "Print the logits of each line of standard input as JSON");
+  predict_command->add_option("BUNDLE", predicting.bundle, "An adapter.zip")
+      ->required()
+      ->check(CLI::ExistingFile);
+  predict_command->add_option("--backbone", predicting.backbone, "Its backbone directory")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  predict_command->add_option("--threads", predicting.threads, "Threads to compute with")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  predict_command->add_flag("--pairs", predicting.pairs, "Lines are text TAB text_pair");
+
+  std::string backbone;
+  auto* tokenize_command = app.add_subcommand(
+      "tokenize", "Print the token ids of each line of standard input, untruncated");
+  tokenize_command->add_option("--backbone", backbone, "Backbone directory")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+
+  std::string inspected;
+  auto* inspect_command = app.add_subcommand(
+      "inspect", "Print what a .safetensors file, an adapter.zip or a backbone directory holds");
+  inspect_command->add_option("FILE", inspected)->required()->check(CLI::ExistingPath);
+
+  auto* version_command = app.add_subcommand("version", "Print the version");
+  CLI11_PARSE(app, argc, argv);
+
+  if (*train_command) return train(training);
+  if (*serve_command) return serve(serving);
+  if (*predict_command) return predict(predicting);
+  if (*tokenize_command) return tokenize(backbone);
+  if (*inspect_command) return inspect(inspected);
+  if (*version_command) std::cout << program_version << '\n';
+  return 0;
+}
+
+}  // namespace
+}  // namespace graft
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  try {
+    return graft::run(argc, argv);
+  } catch (const c10::Error& error) {
+    graft::log_error(error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    graft::log_error(error.what());
+  }
+  return 1;
+}

@@ -1,0 +1,60 @@
+// The worker's side of a run directory: the lock that says it lives, the records, the wish to stop.
+//
+// RunReport may be used by any thread; one record is one write, so readers never see half a line
+// but at the very end of the file.
+#pragma once
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include "trainer/protocol.h"
+
+namespace graft {
+
+// Owns a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(other.number_) { other.number_ = -1; }
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  ~Descriptor();
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+class RunReport {
+ public:
+  // Takes worker.lock for its life and opens records.jsonl to append. Throws std::runtime_error
+  // where another worker holds the lock, std::system_error where the directory cannot be used.
+  explicit RunReport(const std::filesystem::path& run_directory);
+
+  const std::filesystem::path& directory() const { return directory_; }
+
+  // Appends one line with the time of now. Throws std::system_error, e.g. on a full disk.
+  void record(RecordBody body);
+
+ private:
+  std::filesystem::path directory_;
+  Descriptor lock_;
+  Descriptor records_;
+};
+
+// SIGTERM and SIGINT become a question instead of an end. Make it before any other thread, in main.
+class StopSignal {
+ public:
+  StopSignal();
+  bool requested();
+  int descriptor() const { return signals_.number(); }  // readable once requested, for poll
+
+ private:
+  Descriptor signals_;
+  bool requested_ = false;
+};
+
+// Writes beside path, syncs, renames: path is complete or not there. Throws std::system_error.
+void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
+
+}  // namespace graft
