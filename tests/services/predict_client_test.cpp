@@ -35,10 +35,10 @@ class FakeWorker {
     thread_ = std::thread([this] { accept(); });
   }
   ~FakeWorker() {
-    stopping_ = true;
     ::shutdown(listener_, SHUT_RDWR);
     {
       const std::lock_guard lock(mutex_);
+      stopping_ = true;
       for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
     }
     thread_.join();
@@ -51,12 +51,13 @@ class FakeWorker {
   void accept() {
     for (;;) {
       const int fd = ::accept(listener_, nullptr, nullptr);
-      if (fd < 0 || stopping_) {
-        if (fd >= 0) ::close(fd);
-        return;
-      }
+      if (fd < 0) return;
       ++connections_;
       const std::lock_guard lock(mutex_);
+      if (stopping_) {
+        ::close(fd);
+        return;
+      }
       open_.push_back(fd);
       talks_.emplace_back([this, fd] { talk(fd); });
     }
@@ -87,7 +88,7 @@ class FakeWorker {
   std::vector<int> open_;
   std::vector<std::thread> talks_;
   std::atomic<int> connections_ = 0;
-  std::atomic<bool> stopping_ = false;
+  bool stopping_ = false;
 };
 
 std::filesystem::path scratch_socket() {

@@ -26,6 +26,7 @@ class FakeWorker {
     ::shutdown(listener_, SHUT_RDWR);
     {
       const std::lock_guard lock(mutex_);
+      stopping_ = true;
       for (const int connection : connections_) ::shutdown(connection, SHUT_RDWR);
     }
     thread_.join();
@@ -48,6 +49,7 @@ class FakeWorker {
       if (connection < 0) return;
       const std::lock_guard lock(mutex_);
       connections_.push_back(connection);
+      if (stopping_) return;  // accepted at the last moment: closed with the others
       answering_.emplace_back([this, connection] { answer(connection); });
     }
   }
@@ -75,6 +77,7 @@ class FakeWorker {
 
   int listener_ = -1;
   std::mutex mutex_;
+  bool stopping_ = false;
   std::vector<int> connections_;
   PredictRequest last_;
   std::vector<std::thread> answering_;
