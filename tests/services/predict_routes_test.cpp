@@ -24,12 +24,8 @@ class FakeWorker {
   }
   ~FakeWorker() {
     ::shutdown(listener_, SHUT_RDWR);
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-      for (const int connection : connections_) ::shutdown(connection, SHUT_RDWR);
-    }
-    thread_.join();
+    thread_.join();  // from here on no connection is added
+    for (const int connection : connections_) ::shutdown(connection, SHUT_RDWR);
     for (auto& thread : answering_) thread.join();
     for (const int connection : connections_) ::close(connection);
     ::close(listener_);
