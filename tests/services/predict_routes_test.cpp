@@ -45,7 +45,6 @@ class FakeWorker {
       if (connection < 0) return;
       const std::lock_guard lock(mutex_);
       connections_.push_back(connection);
-      if (stopping_) return;  // accepted at the last moment: closed with the others
       answering_.emplace_back([this, connection] { answer(connection); });
     }
   }
@@ -73,7 +72,6 @@ class FakeWorker {
 
   int listener_ = -1;
   std::mutex mutex_;
-  bool stopping_ = false;
   std::vector<int> connections_;
   PredictRequest last_;
   std::vector<std::thread> answering_;
