@@ -35,9 +35,9 @@ struct Wanted {
 };
 
 constexpr const char* footer = R"(
-Every option but --config can also be set as an environment variable (--data-dir: GRAFT_DATA_DIR; several
-backbones: one a line or separated by commas) or in the file of --config (data-dir = "/srv/graft"). A flag wins over
-the environment, the environment over the file.
+Every option but --config can also be set as an environment variable (--data-dir: GRAFT_DATA_DIR;
+several backbones: one a line or separated by commas) or in the file of --config
+(data-dir = "/srv/graft"). A flag wins over the environment, the environment over the file.
 
 Example:
   graftd --data-dir ~/graft-data --backbone minilm=.deps/backbones/minilm
@@ -47,8 +47,9 @@ For others on the network, with keys:
   graftd --data-dir /srv/graft keys create acme
   graftd --data-dir /srv/graft --backbone minilm=/srv/minilm --listen 0.0.0.0:8080 --auth required
 
-graftd logs to stderr and prints one line to stdout when it is ready. SIGTERM or Ctrl-C stops it within 10 s;
-training goes on and is taken up again by the next graftd on the same data directory.)";
+graftd logs to stderr and prints one line to stdout when it is ready. SIGTERM or Ctrl-C stops
+it within 10 s; training goes on and is taken up again by the next graftd on the same data
+directory.)";
 
 struct Options {
   CLI::App app{

@@ -2,8 +2,8 @@
 // meanwhile.
 #include "services/predict_client.h"
 
-#include <fcntl.h>
 #include <poll.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -32,12 +32,14 @@ HttpError unavailable(const std::string& message) {
   return error;
 }
 
-// What the worker says about a request that reached it.
+// What the worker says about a request that reached it. Paths of ours are for the log, not for
+// clients.
 HttpError worker_error(const PredictResponse& response) {
   const std::string& code = response.error_code;
-  if (code.starts_with("invalid_input"))
-    return HttpError(400, response.error_message, code, "inputs");
-  return HttpError(500, "The prediction failed: " + response.error_message, code);
+  if (code == "invalid_input") return HttpError(400, response.error_message, code, "inputs");
+  spdlog::error("prediction worker: {}: {}", code, response.error_message);
+  return HttpError(500, "The prediction failed (" + code + "); the service's log has the details.",
+                   code);
 }
 
 void wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline) {

@@ -1,6 +1,6 @@
 // The route table: method and pattern → handler. Built once before the server starts, then read by
-// many threads. Handlers run on the server's pool of threads and may block (database, disk, a
-// prediction); they never see sockets.
+// many threads. Handlers run on the server's pool of threads and may block (database,
+// disk, a prediction); they never see sockets.
 #pragma once
 
 #include <cstddef>

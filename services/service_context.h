@@ -1,5 +1,6 @@
-// What every route may use, made once by main and outliving the server. Handlers run on many threads: all members
-// are thread-safe or constant, and a handler checks out its own database connection.
+// What every route may use, made once by main and outliving the server. Handlers run on many
+// threads: all members are thread-safe or constant, and a handler checks out its own database
+// connection.
 #pragma once
 
 #include <filesystem>
