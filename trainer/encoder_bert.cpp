@@ -16,6 +16,7 @@ struct Pass {
   const BackboneConfig& config;
   std::span<const EncoderLane> lanes;
   const PackedBatch& batch;
+  at::IntArrayRef lane_sizes;  // (lanes) tokens of each lane, in the last layer its rows
 };
 
 // Dropout lane by lane: each lane's mask comes from its own stream. x: (tokens, width).
@@ -24,7 +25,7 @@ at::Tensor dropout(const Pass& pass, const at::Tensor& x, double probability) {
   std::vector<at::Tensor> masks;
   for (std::size_t lane = 0; lane < pass.lanes.size(); ++lane)
     masks.push_back(
-        pass.lanes[lane].dropout->mask({pass.batch.lane_tokens[lane], x.size(1)}, probability));
+        pass.lanes[lane].dropout->mask({pass.lane_sizes[lane], x.size(1)}, probability));
   return x * (masks.size() == 1 ? masks.front() : at::cat(masks));
 }
 
@@ -100,8 +101,8 @@ at::Tensor close_sub_block(const Pass& pass, std::size_t layer_index,
     return adapter ? adapter->layers[layer_index].*which : plain;
   };
   if (pass.lanes.size() == 1) return close_lane(pass, part(0), norm, z, x);
-  const auto lane_z = at::split_with_sizes(z, pass.batch.lane_tokens);
-  const auto lane_x = at::split_with_sizes(x, pass.batch.lane_tokens);
+  const auto lane_z = at::split_with_sizes(z, pass.lane_sizes);
+  const auto lane_x = at::split_with_sizes(x, pass.lane_sizes);
   std::vector<at::Tensor> results;
   for (std::size_t lane = 0; lane < pass.lanes.size(); ++lane)
     results.push_back(close_lane(pass, part(lane), norm, lane_z[lane], lane_x[lane]));
@@ -112,12 +113,19 @@ at::Tensor close_sub_block(const Pass& pass, std::size_t layer_index,
 
 at::Tensor encode(const BackboneWeights& backbone, std::span<const EncoderLane> lanes,
                   const PackedBatch& batch) {
-  const Pass pass{backbone, backbone.config, lanes, batch};
+  Pass pass{backbone, backbone.config, lanes, batch, batch.lane_tokens};
   const double probability = pass.config.hidden_dropout;
   at::Tensor x = embed(pass);  // (tokens, hidden)
   for (std::size_t i = 0; i < backbone.layers.size(); ++i) {
     const BackboneLayer& layer = backbone.layers[i];
-    at::Tensor z = linear(self_attention(pass, layer, x), layer.attention_output);
+    at::Tensor context = self_attention(pass, layer, x);  // (tokens, hidden)
+    if (i + 1 == backbone.layers.size()) {
+      // Nobody reads the other tokens of the last layer: from here on tokens are rows.
+      context = context.index_select(0, batch.first_tokens);
+      x = x.index_select(0, batch.first_tokens);
+      pass.lane_sizes = batch.lane_rows;
+    }
+    at::Tensor z = linear(context, layer.attention_output);
     z = dropout(pass, z, probability);  // (tokens, hidden)
     x = close_sub_block(pass, i, &AdapterLayer::attention, layer.attention_norm, z, x);
 
@@ -125,7 +133,7 @@ at::Tensor encode(const BackboneWeights& backbone, std::span<const EncoderLane> 
     z = dropout(pass, linear(z, layer.output), probability);              // (tokens, hidden)
     x = close_sub_block(pass, i, &AdapterLayer::feed_forward, layer.output_norm, z, x);
   }
-  return x.index_select(0, batch.first_tokens);  // (rows, hidden)
+  return x;  // (rows, hidden)
 }
 
 }  // namespace graft
