@@ -81,14 +81,12 @@ int train(const TrainOptions& options) {
 
 int serve(const ServeOptions& options) {
   StopSignal stop;
-  at::set_num_threads(options.threads);
-  Predictor predictor(options.adapters_cached);
+  Predictor predictor(options.adapters_cached, options.threads);
   serve_predictions(options.socket, predictor, stop);
   return 0;
 }
 
 int predict(const PredictOptions& options) {
-  at::set_num_threads(options.threads);
   PredictRequest request;
   request.backbone_directory = options.backbone;
   request.bundle_path = options.bundle;
@@ -99,7 +97,7 @@ int predict(const PredictOptions& options) {
       input = {line.substr(0, tab), line.substr(tab + 1)};
     request.inputs.push_back(std::move(input));
   }
-  Predictor predictor(1);
+  Predictor predictor(1, options.threads);
   const Predictor::Logits result = predictor.logits(request);
   for (const at::Tensor& row : result.rows) {
     const float* const values = row.const_data_ptr<float>();

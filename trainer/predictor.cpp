@@ -4,6 +4,9 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
+#include <future>
 
 #include "trainer/content_hash.h"
 #include "trainer/lane.h"
@@ -20,6 +23,20 @@ std::vector<LabelScore> scores(const std::vector<std::string>& labels,
   std::stable_sort(result.begin(), result.end(),
                    [](const LabelScore& a, const LabelScore& b) { return a.score > b.score; });
   return result;
+}
+
+// Calls work(row) for each row, on up to `threads` threads of one LibTorch thread each.
+void for_each_row(std::size_t rows, int threads, const std::function<void(std::size_t)>& work) {
+  std::atomic<std::size_t> next{0};
+  const auto take_rows = [&] {
+    at::set_num_threads(1);  // of the calling thread
+    for (std::size_t row = next++; row < rows; row = next++) work(row);
+  };
+  std::vector<std::future<void>> others;
+  for (int i = 1; i < threads && static_cast<std::size_t>(i) < rows; ++i)
+    others.push_back(std::async(std::launch::async, take_rows));
+  take_rows();
+  for (std::future<void>& other : others) other.get();  // and its exception
 }
 
 }  // namespace
@@ -48,8 +65,10 @@ Predictor::Logits Predictor::logits(const PredictRequest& request) {
   Logits result;
   result.labels = task.labels;
   result.tokens = static_cast<std::int64_t>(rows.ids.size());
-  for (std::size_t row = 0; row < rows.size(); ++row)
-    result.rows.push_back(row_logits(*loaded.weights, task, rows, row));
+  result.rows.resize(rows.size());
+  for_each_row(rows.size(), threads_, [&](std::size_t row) {
+    result.rows[row] = row_logits(*loaded.weights, task, rows, row);
+  });
   return result;
 }
 

@@ -1,7 +1,8 @@
 // Answers predictions: keeps backbones mapped and the recently used adapters loaded.
 //
 // A row's scores depend on the row, its adapter and the backbone alone, not on the other inputs of
-// a request: the same bits every time. One thread at a time.
+// a request nor on the number of threads: each row is computed by one thread, threads share the
+// rows. So they are the same bits every time. One caller at a time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,7 +33,9 @@ class PredictError : public std::runtime_error {
 
 class Predictor {
  public:
-  explicit Predictor(std::size_t adapters_cached) : adapters_cached_(adapters_cached) {}
+  // adapters_cached, threads: at least 1.
+  explicit Predictor(std::size_t adapters_cached, int threads = 1)
+      : adapters_cached_(adapters_cached), threads_(threads) {}
 
   // Never throws for what a request may contain: errors are in the response (bundle_missing,
   // bundle_corrupt, backbone_missing, backbone_mismatch, invalid_backbone).
@@ -61,6 +64,7 @@ class Predictor {
   const TaskModel& model(const PredictRequest& request, const BackboneWeights& weights);
 
   std::size_t adapters_cached_;
+  int threads_;
   std::map<std::string, LoadedBackbone> backbones_;  // by directory
   std::list<LoadedAdapter> adapters_;                // most recently used first
 };

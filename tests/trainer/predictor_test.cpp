@@ -59,6 +59,7 @@ TEST_CASE("each input gets every label by falling score, the same bits alone and
     PredictRequest one = published.request;
     one.inputs = {published.request.inputs[i]};
     CHECK(same(Predictor(1).answer(one).predictions.at(0), all.predictions[i]));
+    CHECK(same(Predictor(1, 3).answer(published.request).predictions.at(i), all.predictions[i]));
     double sum = 0;
     for (std::size_t k = 0; k < 3; ++k) {
       sum += all.predictions[i][k].score;

@@ -139,31 +139,31 @@ TEST_CASE("the same order gives the same bytes, another seed others") {
 
 TEST_CASE("a lane learns, counts what it did and hashes its bundle") {
   const ScratchDirectory scratch;
-  LaneOrder lane = tiny_lane(scratch, "a", 3, 120, 1);
-  lane.n_epochs = 6;
+  LaneOrder lane = tiny_lane(scratch, "a", 3, 240, 1);
+  lane.n_epochs = 20;
   const auto records = run(tiny_order({lane}), scratch.path() / "run");
   const auto ready = all<DataReady>(records);
   REQUIRE(ready.size() == 1);
-  CHECK(ready[0].training_rows == 96);
-  CHECK(ready[0].validation_rows == 24);
-  CHECK(ready[0].total_steps == 72);
+  CHECK(ready[0].training_rows == 192);
+  CHECK(ready[0].validation_rows == 48);
+  CHECK(ready[0].total_steps == 480);
   CHECK(ready[0].labels == std::vector<std::string>{"bad", "good", "rain"});
   // Houlsby 2L(2hm + m + h), head h*h + h + C*h + C
   CHECK(ready[0].trainable_parameters == 4 * (2 * 16 * 8 + 8 + 16) + 16 * 16 + 16 + 3 * 16 + 3);
   const auto finished = all<LaneFinished>(records);
   REQUIRE(finished.size() == 1);
-  CHECK(finished[0].metrics.valid_accuracy > 0.9);
-  CHECK(finished[0].metrics.steps == 72);
+  CHECK(finished[0].metrics.valid_accuracy > 0.85);
+  CHECK(finished[0].metrics.steps == 480);
   CHECK(finished[0].bundle_sha256 == sha256_of_file(scratch.path() / "run" / finished[0].bundle));
   const auto epochs = all<EpochEnded>(records);
-  CHECK(epochs.size() == 6);
+  CHECK(epochs.size() == 20);
   const auto best =
       std::max_element(epochs.begin(), epochs.end(), [](const auto& a, const auto& b) {
         return a.valid_accuracy != b.valid_accuracy ? a.valid_accuracy < b.valid_accuracy
                                                     : a.valid_loss > b.valid_loss;
       });
   CHECK(finished[0].metrics.best_epoch == best->epoch);
-  CHECK(all<Progress>(records).back().step == 72);
+  CHECK(all<Progress>(records).back().step == 480);
   REQUIRE(all<RunFinished>(records).size() == 1);
   CHECK_FALSE(all<RunFinished>(records)[0].cancelled);
 }
