@@ -66,8 +66,8 @@ class Client {
     if (events & (POLLERR | POLLNVAL)) return false;
     if (output_.empty() && !receive()) return false;
     answer_one(predictor);
-    const bool done = closed_ && !has_request();
-    return send() && !(done && output_.empty());
+    if (!send()) return false;
+    return !closed_ || !output_.empty() || has_request();
   }
 
   bool has_request() const { return output_.empty() && input_.find('\n') != std::string::npos; }
