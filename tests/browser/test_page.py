@@ -38,7 +38,7 @@ def test_a_job_is_seen_to_succeed_without_touching_the_page(make_service, browse
     wait(browser, 10, lambda b: "No jobs yet" in b.find_element(By.TAG_NAME, "main").text, "the empty page")
     assert "curl" in browser.find_element(By.TAG_NAME, "pre").text
 
-    job = service.submit(sentences.sentences(sentences.TOPICS, 900, seed=1), "topics", epochs=4)
+    job = service.submit(sentences.sentences(sentences.TOPICS, 400, seed=1), "topics", epochs=3)
     row = f'tr[data-job="{job.id}"]'
     seen = []
 
@@ -50,7 +50,7 @@ def test_a_job_is_seen_to_succeed_without_touching_the_page(make_service, browse
             return status == "succeeded"
         return False
 
-    wait(browser, 90, succeeded, "the job's success on the page")
+    wait(browser, 240, succeeded, "the job's success on the page")
     assert "running" in seen, seen
     link = wait(browser, 10, lambda b: b.find_elements(By.CSS_SELECTOR, 'article[data-task="topics"] a.download'),
                 "the download link")[0]

@@ -94,7 +94,8 @@ class Service:
         raise Unexpected(f"graftd did not start: {self.log_tail()}")
 
     def log_tail(self):
-        return self.log.read_text(errors="replace")[-3000:]
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(line for line in lines if " info GET " not in line)[-3000:]
 
     def stop(self):
         """SIGTERM; the seconds it took and the exit status."""
@@ -167,7 +168,7 @@ class Service:
     def job(self, job_id):
         return self.get(f"/v1/fine_tuning/jobs/{job_id}")
 
-    def wait_for(self, job_id, status, seconds=90):
+    def wait_for(self, job_id, status, seconds=240):
         """Until the job has that status; fails at once where it ends in another."""
 
         def look():
@@ -199,6 +200,8 @@ class Service:
         return [event["message"] for event in events]
 
     def predict(self, path, inputs):
+        """Waits for the prediction worker, which starts a moment after the daemon."""
+        wait_until(lambda: self.request("GET", "/readyz").status == 200, 60, "readiness")
         answer = self.request("POST", f"/v1/tasks/{path}/predict", {"inputs": inputs})
         assert answer.status == 200, answer.body
         return answer

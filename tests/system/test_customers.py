@@ -40,7 +40,7 @@ def test_another_customers_things_are_404_and_signed_links_need_no_key(guarded):
     job = guarded.submit(file_id, "moods", client=client, epochs=1)
     mine = {"Authorization": f"Bearer {ada}"}
     theirs = {"Authorization": f"Bearer {bruno}"}
-    graft.wait_until(lambda: client.fine_tuning.jobs.retrieve(job.id).status == "succeeded", 60, "the job")
+    graft.wait_until(lambda: client.fine_tuning.jobs.retrieve(job.id).status == "succeeded", 240, "the job")
     model = client.fine_tuning.jobs.retrieve(job.id).fine_tuned_model
     assert ":ada:" in model
 

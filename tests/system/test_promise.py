@@ -34,7 +34,7 @@ def test_version_one_answers_with_the_same_bits_whatever_comes_after(make_servic
     assert evidence(service, 1, texts) == before
 
     # A worker dies in the middle of learning C; C is learned all the same.
-    job = service.submit(sentences.sentences(sentences.KINDS, 1200, seed=3), "kinds", epochs=4)
+    job = service.submit(sentences.sentences(sentences.KINDS, 400, seed=3), "kinds", epochs=2)
     os.kill(service.wait_for_training(job.id), signal.SIGKILL)
     finished = service.wait_for(job.id, "succeeded")
     assert finished["attempts"] == 2
@@ -69,6 +69,7 @@ def test_a_version_whose_file_was_changed_is_refused_and_not_served(make_service
         path.chmod(0o644)
         path.write_bytes(bytes(content))
     service.start()
+    graft.wait_until(lambda: service.request("GET", "/readyz").status == 200, 60, "readiness")
     answer = service.request("POST", "/v1/tasks/moods/predict", {"inputs": "I love it"})
     assert answer.status >= 500
     assert answer.error()["message"]

@@ -6,13 +6,13 @@ import signal
 import sentences
 import service as graft
 
-LONG = sentences.sentences(sentences.TOPICS, 1500, seed=3)
+LONG = sentences.sentences(sentences.TOPICS, 500, seed=3)
 SHORT = sentences.sentences(sentences.MOODS, 120, seed=4)
 
 
 def test_a_worker_outlives_a_killed_daemon_and_is_taken_up_again(make_service):
     service = make_service()
-    job = service.submit(LONG, "topics", epochs=8)
+    job = service.submit(LONG, "topics", epochs=4)
     worker = service.wait_for_training(job.id)
     service.kill()
     assert service.training_pids() == [worker]
@@ -32,7 +32,7 @@ def test_a_worker_that_ends_while_no_daemon_runs_has_not_worked_in_vain(make_ser
     job = service.submit(LONG, "topics", epochs=2)
     service.wait_for_training(job.id)
     service.kill()
-    graft.wait_until(lambda: not service.training_pids(), 60, "the worker's end")
+    graft.wait_until(lambda: not service.training_pids(), 240, "the worker's end")
     service.start()
     assert service.wait_for(job.id, "succeeded", seconds=10)["attempts"] == 1
 
@@ -51,7 +51,7 @@ def test_a_job_whose_worker_died_with_the_daemon_is_queued_again_and_succeeds(ma
 
 def test_sigterm_ends_the_daemon_within_ten_seconds_and_queued_jobs_stay(make_service):
     service = make_service()
-    running = service.submit(LONG, "topics", epochs=6)
+    running = service.submit(LONG, "topics", epochs=3)
     queued = service.submit(SHORT, "moods", epochs=1)
     service.wait_for_training(running.id)
     seconds, status = service.stop()
@@ -59,7 +59,7 @@ def test_sigterm_ends_the_daemon_within_ten_seconds_and_queued_jobs_stay(make_se
     assert status == 0
     service.start()
     assert service.job(queued.id)["status"] in ("queued", "running", "succeeded")
-    service.wait_for(running.id, "succeeded", seconds=120)
+    service.wait_for(running.id, "succeeded")
     service.wait_for(queued.id, "succeeded")
 
 
@@ -75,7 +75,7 @@ def test_a_worker_that_dies_again_and_again_fails_its_job_clearly_and_the_queue_
                 killed.add(pid)
         return service.job(job.id)["status"] == "failed"
 
-    graft.wait_until(kill_next, 60, "the job's failure")
+    graft.wait_until(kill_next, 120, "the job's failure")
     error = service.job(job.id)["error"]
     assert "signal" in error["message"] or "SIGSEGV" in error["message"]
     service.learn(SHORT, "moods", epochs=1)

@@ -33,7 +33,7 @@ def test_bad_data_ends_the_job_failed_and_names_file_line_and_member(shared, nam
         assert upload.error()["message"]
         return
     job = shared.submit(upload.json()["id"], "bad")
-    job = shared.wait_for(job.id, "failed", seconds=40)
+    job = shared.wait_for(job.id, "failed")
     error = job["error"]
     assert error["code"] == "invalid_training_file"
     assert error["param"] == "training_file"
@@ -65,7 +65,7 @@ def test_a_backbone_that_vanished_fails_the_job_with_a_reason(make_service, tmp_
     service = make_service(backbone=copy)
     (copy / "model.safetensors").unlink()
     job = service.submit(GOOD, "moods", epochs=1)
-    error = service.wait_for(job.id, "failed", seconds=60)["error"]
+    error = service.wait_for(job.id, "failed")["error"]
     assert "backbone" in error["message"] or "model.safetensors" in error["message"]
     assert service.get("/healthz")["status"] == "ok"
     (copy / "model.safetensors").symlink_to(graft.BACKBONE / "model.safetensors")
@@ -81,12 +81,12 @@ def test_a_daemon_without_its_backbone_does_not_start_and_says_why(tmp_path):
 
 def test_two_jobs_are_learned_at_the_same_time_by_two_workers(make_service):
     service = make_service(workers=2)
-    rows = sentences.sentences(sentences.TOPICS, 900, seed=3)
-    jobs = [service.submit(rows, "topics", epochs=6), service.submit(rows, "other", epochs=6)]
+    rows = sentences.sentences(sentences.TOPICS, 300, seed=3)
+    jobs = [service.submit(rows, "topics", epochs=3), service.submit(rows, "other", epochs=3)]
     graft.wait_until(lambda: len(service.training_pids()) == 2, 30, "two workers")
     graft.wait_until(lambda: all(service.job(job.id)["status"] == "running" for job in jobs), 30, "both running")
     for job in jobs:
-        service.wait_for(job.id, "succeeded", seconds=150)
+        service.wait_for(job.id, "succeeded")
 
 
 @pytest.fixture
@@ -104,11 +104,11 @@ def small_disk(tmp_path):
 def test_a_full_disk_fails_the_job_clearly_and_the_next_one_succeeds(make_service, small_disk):
     service = make_service(data_dir=small_disk / "data")
     service.log = small_disk.parent / "daemon.log"
-    job = service.submit(sentences.sentences(sentences.TOPICS, 1500, seed=3), "topics", epochs=3, size=512)
+    job = service.submit(sentences.sentences(sentences.TOPICS, 400, seed=3), "topics", epochs=2, size=512)
     service.wait_for_training(job.id)
     free = os.statvfs(small_disk)
     (small_disk / "filler").write_bytes(b"\0" * max(0, free.f_bavail * free.f_frsize - 256 * 1024))
-    failed = service.wait_for(job.id, "failed", seconds=120)
+    failed = service.wait_for(job.id, "failed")
     assert "disk" in failed["error"]["message"] or "space" in failed["error"]["message"], failed["error"]
     assert service.get("/healthz")["status"] == "ok"
     (small_disk / "filler").unlink()
