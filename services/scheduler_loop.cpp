@@ -42,7 +42,10 @@ SchedulerLoop::SchedulerLoop(Options options, const BlobStore& blobs, FindBackbo
     : options_(std::move(options)),
       blobs_(blobs),
       find_backbone_(std::move(find_backbone)),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return tidied_; });
+}
 
 SchedulerLoop::~SchedulerLoop() {
   stop();
@@ -71,12 +74,18 @@ bool SchedulerLoop::wait_for_turn() {
   return !stopping_;
 }
 
+void SchedulerLoop::tell_tidied() {
+  const std::lock_guard lock(mutex_);
+  tidied_ = true;
+  changed_.notify_one();
+}
+
 void SchedulerLoop::run() {
   ServeProcess serve(options_.serve);
   ProcessLauncher launcher(options_.launcher);
   std::optional<Database> database;
   std::optional<Scheduler> scheduler;
-  bool recovered = false;
+  bool tidied = false;
   Guarded guarded;
   do {
     serve.tick(std::time(nullptr));
@@ -86,10 +95,12 @@ void SchedulerLoop::run() {
       if (!scheduler) {
         scheduler.emplace(*database, blobs_, launcher, find_backbone_, options_.scheduler);
       }
-      if (!recovered) scheduler->recover(now);
-      recovered = true;
+      // Once, whatever comes of it: later it would meet uploads on their way.
+      if (!tidied) scheduler->recover(now);
       scheduler->tick(now);
     });
+    tidied = true;
+    tell_tidied();
   } while (wait_for_turn());
   serve.stop();
 }

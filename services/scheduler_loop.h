@@ -23,7 +23,8 @@ class SchedulerLoop {
     ProcessLauncherOptions launcher;
     ServeProcessOptions serve;
   };
-  // Starts the thread. `blobs` must outlive the loop.
+  // Starts the thread and returns when it has tidied up after an earlier daemon: that sweeps files
+  // without a row, so no request may be answered before. `blobs` must outlive the loop.
   SchedulerLoop(Options options, const BlobStore& blobs, FindBackbone find_backbone);
   ~SchedulerLoop();  // stops
 
@@ -34,13 +35,14 @@ class SchedulerLoop {
  private:
   void run();
   bool wait_for_turn();
+  void tell_tidied();
 
   const Options options_;
   const BlobStore& blobs_;
   const FindBackbone find_backbone_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool poked_ = false, stopping_ = false;
+  bool poked_ = false, stopping_ = false, tidied_ = false;
   std::thread thread_;
 };
 
