@@ -13,6 +13,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "services/router.h"
 
@@ -110,8 +111,9 @@ class PredictClient::Connection {
   std::string received_;
 };
 
-PredictClient::PredictClient(std::filesystem::path socket, std::chrono::milliseconds timeout)
-    : socket_(std::move(socket)), timeout_(timeout) {}
+PredictClient::PredictClient(std::filesystem::path socket, std::chrono::milliseconds timeout,
+                             std::chrono::milliseconds patience)
+    : socket_(std::move(socket)), timeout_(timeout), patience_(patience) {}
 
 PredictClient::~PredictClient() = default;
 
@@ -125,13 +127,13 @@ PredictResponse PredictClient::predict(PredictRequest request) {
   try {
     std::unique_ptr<Connection> connection = take_idle();
     const bool reused = connection != nullptr;
-    if (!reused) connection = connect(deadline);
+    if (!reused) connection = connect_patiently(deadline);
     PredictResponse response;
     try {
       response = exchange(*connection, line, deadline);
     } catch (const WorkerGone&) {
       if (!reused) throw;
-      connection = connect(deadline);
+      connection = connect_patiently(deadline);
       response = exchange(*connection, line, deadline);
     }
     if (response.id != request.id) throw WorkerGone();
@@ -226,6 +228,21 @@ std::unique_ptr<PredictClient::Connection> PredictClient::connect(Deadline deadl
     throw WorkerGone();
   }
   return connection;
+}
+
+// A worker that starts or was restarted needs a moment until it listens.
+std::unique_ptr<PredictClient::Connection> PredictClient::connect_patiently(Deadline deadline) {
+  constexpr auto pause = std::chrono::milliseconds(50);
+  const Deadline end = std::min(deadline, std::chrono::steady_clock::now() + patience_);
+  for (;;) {
+    try {
+      return connect(deadline);
+    } catch (const WorkerGone&) {
+      const std::lock_guard lock(mutex_);
+      if (stopped_ || std::chrono::steady_clock::now() + pause > end) throw;
+    }
+    std::this_thread::sleep_for(pause);
+  }
 }
 
 }  // namespace graft

@@ -124,6 +124,8 @@ int status_of(PredictClient& client, const PredictRequest& request) {
   }
 }
 
+constexpr std::chrono::milliseconds no_patience{0};
+
 }  // namespace
 
 TEST_CASE("predictions come back, and one connection serves call after call") {
@@ -157,14 +159,14 @@ TEST_CASE("calls side by side get their own answers") {
 }
 
 TEST_CASE("without a worker the answer is 503 with Retry-After") {
-  PredictClient client(scratch_socket());
+  PredictClient client(scratch_socket(), std::chrono::seconds(60), no_patience);
   CHECK_FALSE(client.ready());
   CHECK(status_of(client, ask("x")) == 503);
 }
 
 TEST_CASE("a restarted worker is found again without the caller noticing") {
   const auto socket = scratch_socket();
-  PredictClient client(socket);
+  PredictClient client(socket, std::chrono::seconds(60), no_patience);
   {
     FakeWorker worker(socket, echo);
     CHECK(status_of(client, ask("x")) == 200);
@@ -172,6 +174,14 @@ TEST_CASE("a restarted worker is found again without the caller noticing") {
   CHECK(status_of(client, ask("x")) == 503);
   FakeWorker worker(socket, echo);
   CHECK(status_of(client, ask("x")) == 200);
+}
+
+TEST_CASE("a worker that starts is waited for") {
+  const auto socket = scratch_socket();
+  PredictClient client(socket);
+  auto call = std::async(std::launch::async, [&] { return status_of(client, ask("x")); });
+  FakeWorker worker(socket, echo);
+  CHECK(call.get() == 200);
 }
 
 TEST_CASE(

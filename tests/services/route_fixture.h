@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -62,7 +63,8 @@ class RouteFixture {
       : databases(scratch.path() / "graft.db"),
         blobs(scratch.path() / "blobs"),
         backbones{{"minilm", scratch.path() / "minilm", summary(), 1700000000}},
-        predict(scratch.path() / "predict.socket"),
+        predict(scratch.path() / "predict.socket", std::chrono::seconds(60),
+                std::chrono::milliseconds(0)),
         context{databases,
                 blobs,
                 backbones,
