@@ -128,7 +128,8 @@ std::span<const std::size_t> next_rows(Lane& lane) {
       .subspan(begin, std::min(batch_size, lane.epoch_order.size() - begin));
 }
 
-Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, const LaneData& data) {
+Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, const LaneData& data,
+                    const std::function<void()>& after_batch) {
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
   if (data.rows.size() == 0) return {none, none, none};
   const at::NoGradGuard no_gradients;
@@ -143,6 +144,7 @@ Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, con
     const at::Tensor classes = logits.argmax(1);  // (rows)
     for (std::size_t i = 0; i < batch.size(); ++i)
       predicted[batch[i]] = classes.const_data_ptr<std::int64_t>()[i];
+    after_batch();
   }
   return {loss / static_cast<double>(data.rows.size()), accuracy(predicted, data.class_ids),
           macro_f1(predicted, data.class_ids)};

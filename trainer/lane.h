@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -60,6 +61,8 @@ struct Lane {
   StepSums recent, epoch_sums, sums;
   double evaluation_seconds = 0;
   std::optional<BestEpoch> best;
+  Progress last_progress;  // as recorded
+  bool ended = false;      // finished or failed
 
   int epoch() const {
     return static_cast<int>(step / steps_per_epoch) + 1;
@@ -92,11 +95,12 @@ struct Evaluation {
   double loss = 0, accuracy = 0, macro_f1 = 0;  // loss: mean over the rows
 };
 
-// Without dropout. NaN for no rows.
-Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, const LaneData& data);
+// Without dropout. NaN for no rows. Calls after_batch() between batches, so that a long evaluation
+// is no silence.
+Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, const LaneData& data,
+                    const std::function<void()>& after_batch);
 
-// Bytes a row's bits depend on: nothing but the row. (tokens of each row alone) -> logits
-// (classes).
+// One row alone, without dropout, so that its bits depend on nothing else: (classes).
 at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,
                       const TokenizedRows& rows, std::size_t row);
 

@@ -54,10 +54,14 @@ void report_ready(const Lane& lane, RunReport& report) {
                              " tokens and were cut"});
 }
 
+// Where no step was made since the last record, because a lane is being evaluated, it is repeated.
 void report_progress(Lane& lane, RunReport& report) {
+  if (lane.recent.steps == 0) {
+    report.record(lane.last_progress);
+    return;
+  }
   const double remaining = static_cast<double>(lane.total_steps - lane.step);
-  const double step_seconds =
-      lane.recent.steps ? lane.recent.seconds / static_cast<double>(lane.recent.steps) : 0.0;
+  const double step_seconds = lane.recent.seconds / static_cast<double>(lane.recent.steps);
   const int epochs_ended = static_cast<int>(lane.step / lane.steps_per_epoch);
   const double evaluation_each = epochs_ended > 0 ? lane.evaluation_seconds / epochs_ended : 0.0;
   Progress progress;
@@ -73,8 +77,28 @@ void report_progress(Lane& lane, RunReport& report) {
       remaining * step_seconds + (lane.order.n_epochs - epochs_ended) * evaluation_each;
   progress.trained_tokens = lane.sums.tokens;
   report.record(progress);
+  lane.last_progress = progress;
   lane.recent = {};
 }
+
+// Records progress of every lane that trains when it is due.
+class Heartbeat {
+ public:
+  Heartbeat(const std::vector<std::unique_ptr<Lane>>& lanes, RunReport& report)
+      : lanes_(lanes), report_(report) {}
+
+  void beat() {
+    if (seconds_since(last_) < progress_interval) return;
+    last_ = Clock::now();
+    for (const auto& lane : lanes_)
+      if (!lane->ended && lane->sums.steps > 0) report_progress(*lane, report_);
+  }
+
+ private:
+  const std::vector<std::unique_ptr<Lane>>& lanes_;
+  RunReport& report_;
+  Clock::time_point last_ = Clock::now();
+};
 
 LaneMetrics final_metrics(const Lane& lane) {
   const EpochEnded& best = lane.best->numbers;
@@ -157,26 +181,23 @@ void check_finite(const Lane& lane, const StepSums& step) {
                   "learning_rate");
 }
 
-// After a lane's step: sums, records, end of an epoch, end of the lane. False: the lane leaves.
-bool conclude_step(const Order& order, const BackboneWeights& backbone, Lane& lane,
-                   const StepSums& step, bool progress_due, RunReport& report) {
-  return lane_survives(lane.index, report,
-                       [&] {
-                         check_finite(lane, step);
-                         for (StepSums* sums : {&lane.recent, &lane.epoch_sums, &lane.sums})
-                           sums->add(step);
-                         const bool first = lane.step == 1;
-                         if (progress_due || first || lane.finished())
-                           report_progress(lane, report);
-                         if (lane.step % lane.steps_per_epoch == 0) {
-                           const auto start = Clock::now();
-                           const EpochEnded ended = end_epoch(backbone, lane);
-                           lane.evaluation_seconds += seconds_since(start);
-                           report.record(ended);
-                         }
-                         if (lane.finished()) finish_lane(order, backbone, lane, report);
-                       }) &&
-         !lane.finished();
+// After a lane's step: sums, records, end of an epoch, end of the lane.
+void conclude_step(const Order& order, const BackboneWeights& backbone, Lane& lane,
+                   const StepSums& step, Heartbeat& heartbeat, RunReport& report) {
+  const bool survives = lane_survives(lane.index, report, [&] {
+    check_finite(lane, step);
+    for (StepSums* sums : {&lane.recent, &lane.epoch_sums, &lane.sums}) sums->add(step);
+    if (lane.step == 1 || lane.finished()) report_progress(lane, report);
+    heartbeat.beat();
+    if (lane.step % lane.steps_per_epoch == 0) {
+      const auto start = Clock::now();
+      const EpochEnded ended = end_epoch(backbone, lane, [&] { heartbeat.beat(); });
+      lane.evaluation_seconds += seconds_since(start);
+      report.record(ended);
+    }
+    if (lane.finished()) finish_lane(order, backbone, lane, report);
+  });
+  lane.ended = !survives || lane.finished();
 }
 
 }  // namespace
@@ -229,8 +250,9 @@ std::vector<StepSums> train_step(const BackboneWeights& backbone, std::span<Lane
   return steps;
 }
 
-EpochEnded end_epoch(const BackboneWeights& backbone, Lane& lane) {
-  const Evaluation evaluation = evaluate(backbone, lane.model, lane.validation);
+EpochEnded end_epoch(const BackboneWeights& backbone, Lane& lane,
+                     const std::function<void()>& after_batch) {
+  const Evaluation evaluation = evaluate(backbone, lane.model, lane.validation, after_batch);
   EpochEnded ended;
   ended.lane = lane.index;
   ended.epoch = static_cast<int>(lane.step / lane.steps_per_epoch);
@@ -260,22 +282,18 @@ void run_training(const Order& order, RunReport& report, const std::function<boo
                            order.threads});
   std::vector<std::unique_ptr<Lane>> lanes = prepare_lanes(order, *backbone, report);
 
-  auto last_progress = Clock::now();
+  Heartbeat heartbeat(lanes, report);
   while (!lanes.empty()) {
     if (stop()) {
       report.record(RunFinished{true});
       return;
     }
-    std::vector<Lane*> active;
-    for (const auto& lane : lanes) active.push_back(lane.get());
-    const std::vector<StepSums> steps = train_step(*backbone, active);
-    const bool progress_due = seconds_since(last_progress) >= progress_interval;
-    if (progress_due) last_progress = Clock::now();
-    std::vector<std::unique_ptr<Lane>> staying;
+    std::vector<Lane*> training;
+    for (const auto& lane : lanes) training.push_back(lane.get());
+    const std::vector<StepSums> steps = train_step(*backbone, training);
     for (std::size_t i = 0; i < lanes.size(); ++i)
-      if (conclude_step(order, *backbone, *lanes[i], steps[i], progress_due, report))
-        staying.push_back(std::move(lanes[i]));
-    lanes = std::move(staying);
+      conclude_step(order, *backbone, *lanes[i], steps[i], heartbeat, report);
+    std::erase_if(lanes, [](const auto& lane) { return lane->ended; });
   }
   report.record(RunFinished{false});
 }

@@ -21,7 +21,9 @@ namespace graft {
 std::vector<StepSums> train_step(const BackboneWeights& backbone, std::span<Lane* const> lanes);
 
 // Evaluates the epoch that just ended and keeps the tensors where it is the best so far.
-EpochEnded end_epoch(const BackboneWeights& backbone, Lane& lane);
+// after_batch as for evaluate().
+EpochEnded end_epoch(const BackboneWeights& backbone, Lane& lane,
+                     const std::function<void()>& after_batch);
 
 // Trains every lane of the order and writes its records and bundles. stop() is asked before each
 // step. Throws BackboneError, TokenizerError, std::bad_alloc, std::system_error.
