@@ -70,14 +70,14 @@ def processes_on(directory):
 
 class Service:
     def __init__(self, data_dir, *options, backbone=BACKBONE, workers=1, worker_threads=1,
-                 listen="127.0.0.1:0"):
+                 listen="127.0.0.1:0", log=None):
         self.data_dir = pathlib.Path(data_dir)
         self.options = list(options)
         self.backbone, self.listen = backbone, listen
         self.workers, self.worker_threads = workers, worker_threads
         self.process = None
         self.url = None
-        self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
+        self.log = log or self.data_dir.parent / f"{self.data_dir.name}.log"
 
     def start(self):
         command = [BUILD / "graftd", "--data-dir", self.data_dir, "--backbone", f"minilm={self.backbone}",
