@@ -101,7 +101,7 @@ std::string write_archive(const ArchiveFiles& files) {
       fail(name, zip_get_error(archive.get()));
   }
   if (zip_close(archive.get()) != 0) fail("cannot write a zip file", zip_get_error(archive.get()));
-  archive.release();  // closed
+  static_cast<void>(archive.release());  // closed
   return read_source(source.get());
 }
 

@@ -22,7 +22,7 @@ json read_json(const std::filesystem::path& path) {
   if (size > json_limit)
     throw BackboneError("invalid_backbone", path.string() + " is larger than 16 MiB");
   std::ifstream stream(path, std::ios::binary);
-  const json value = json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  json value = json::parse(stream, nullptr, /*allow_exceptions=*/false);
   if (!value.is_object())
     throw BackboneError("invalid_backbone", path.string() + " is not a JSON object");
   return value;

@@ -91,7 +91,7 @@ class Packer {
   static at::Tensor padding_mask(const std::vector<std::int64_t>& lengths, std::int64_t longest) {
     if (lengths.back() == longest) return {};
     const auto rows = static_cast<std::int64_t>(lengths.size());
-    const at::Tensor mask = at::zeros({rows, 1, 1, longest});
+    at::Tensor mask = at::zeros({rows, 1, 1, longest});
     float* const values = mask.mutable_data_ptr<float>();
     for (std::int64_t r = 0; r < rows; ++r)
       std::fill(values + r * longest + lengths[static_cast<std::size_t>(r)],

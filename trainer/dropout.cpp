@@ -16,7 +16,7 @@ DropoutStream::DropoutStream(std::uint64_t seed, std::uint64_t step)
     : active_(true), key_(random_bits(seed, step)) {}
 
 at::Tensor DropoutStream::mask(at::IntArrayRef shape, double probability) {
-  const at::Tensor result = at::empty(shape, at::kFloat);
+  at::Tensor result = at::empty(shape, at::kFloat);
   const std::int64_t count = result.numel();
   float* const values = result.mutable_data_ptr<float>();
   const std::uint64_t base = random_bits(key_, ++draws_);

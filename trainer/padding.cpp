@@ -17,7 +17,7 @@ struct Pad : Function<Pad> {
     return packed.index_select(0, padded_to_token);
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     return {gradients[0].index_select(0, context->get_saved_variables()[0]), {}, {}};
   }
 };
@@ -30,7 +30,7 @@ struct Unpad : Function<Unpad> {
     return padded.index_select(0, token_to_padded);
   }
 
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const std::int64_t places = context->saved_data["places"].toInt();
     at::Tensor padded = at::zeros({places, gradients[0].size(1)}, gradients[0].options());
     padded.index_copy_(0, context->get_saved_variables()[0], gradients[0]);
