@@ -109,7 +109,7 @@ def follow(followers):
         else:
             for follower in followers:
                 status, at = follower.printed
-                due = time.monotonic() - at > PLAIN_LINE_SECONDS and not follower.ended()
+                due = time.monotonic() - at > PLAIN_LINE_SECONDS and follower.job["status"] == "running"
                 if follower.job["status"] != status or due:
                     print(follower.line())
                     follower.printed = (follower.job["status"], time.monotonic())

@@ -7,6 +7,7 @@ export type Status =
 export interface Job {
   id: string;
   created_at: number;
+  started_at: number | null;
   finished_at: number | null;
   model: string;
   status: Status;

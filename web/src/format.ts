@@ -49,9 +49,9 @@ export function ago(time: number, now: number): string {
   return now - time < 1 ? "just now" : `${duration(now - time)} ago`;
 }
 
-/** How much longer a job needs, or how long it took; nothing where nobody knows. */
+/** How much longer a job needs, or how long it took once it was started; nothing where nobody knows. */
 export function timing(job: Job, now: number): string {
-  if (job.finished_at !== null) return `took ${duration(job.finished_at - job.created_at)}`;
+  if (job.finished_at !== null) return job.started_at === null ? "" : `took ${duration(job.finished_at - job.started_at)}`;
   if (job.status === "running" && job.estimated_finish !== null) {
     return `${duration(job.estimated_finish - now)} left`;
   }

@@ -4,7 +4,7 @@ import { ago, announcement, bytes, duration, percent, progressShare, rate, timin
 
 function job(status: Status, more: Partial<Job> = {}): Job {
   return {
-    id: "ftjob-1", created_at: 1000, finished_at: null, model: "minilm", status, task: "topics", version: null,
+    id: "ftjob-1", created_at: 1000, started_at: null, finished_at: null, model: "minilm", status, task: "topics", version: null,
     progress: null, estimated_finish: null, trained_tokens: null, error: null, ...more,
   };
 }
@@ -41,8 +41,9 @@ describe("times", () => {
   });
   test("a running job tells what is left, a finished one what it took, a queued one nothing", () => {
     expect(timing(job("running", { estimated_finish: 1090 }), 1030)).toBe("1 min 0 s left");
-    expect(timing(job("succeeded", { finished_at: 1042 }), 9999)).toBe("took 42 s");
+    expect(timing(job("succeeded", { started_at: 1010, finished_at: 1052 }), 9999)).toBe("took 42 s");
     expect(timing(job("queued"), 1030)).toBe("");
+    expect(timing(job("cancelled", { finished_at: 1052 }), 9999)).toBe("");
   });
 });
 
