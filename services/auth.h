@@ -23,10 +23,11 @@ inline constexpr std::string_view default_customer_name = "default";
 
 // Makes the customer `default` where it is missing. `context` must outlive the result.
 //
-// keys_optional: no key, or text that is no key of ours (the `openai` client always sends some), is `default`;
-// text that begins like a key of ours ("graft_") but is unknown or revoked is 401, so a mistyped key never reads or
-// writes another's data. Without required keys a Host header that is not this machine's, or an Origin header of
-// another site, is 403: no page in a browser may speak for the person at this machine.
+// keys_optional: no key, or text that is no key of ours (the `openai` client always sends some), is
+// `default`; text that begins like a key of ours ("graft_") but is unknown or revoked is 401, so a
+// mistyped key never reads or writes another's data. Without required keys a Host header that is
+// not this machine's, or an Origin header of another site, is 403: no page in a browser may speak
+// for the person at this machine.
 Authenticator make_authenticator(const ServiceContext& context, AuthMode mode);
 
 // The key of "Authorization: Bearer KEY"; nullopt: none.

@@ -1,4 +1,5 @@
-// Answers with a stored file: ETag of its hash, If-None-Match, one Range, If-Range (RFC 9110). No state: any thread.
+// Answers with a stored file: ETag of its hash, If-None-Match, one Range, If-Range (RFC 9110). No
+// state: any thread.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ struct ByteRange {
   std::uint64_t length = 0;
 };
 enum class RangeKind { none, partial, unsatisfiable };
-// "bytes=a-b", "bytes=a-" or "bytes=-n" within `size` bytes. none: absent, another unit, several ranges or not
-// well-formed, which a server answers with the whole.
+// "bytes=a-b", "bytes=a-" or "bytes=-n" within `size` bytes. none: absent, another unit, several
+// ranges or not well-formed, which a server answers with the whole.
 RangeKind parse_range(std::string_view header, std::uint64_t size, ByteRange& range);
 
 }  // namespace graft

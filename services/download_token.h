@@ -1,5 +1,6 @@
-// Signed, expiring links to one adapter version: "EXPIRES.CUSTOMER.HMAC". The HMAC-SHA256 covers customer, task,
-// version and expiry, so a token opens that one download and nothing else. No state: any thread.
+// Signed, expiring links to one adapter version: "EXPIRES.CUSTOMER.HMAC". The HMAC-SHA256 covers
+// customer, task, version and expiry, so a token opens that one download and nothing else. No
+// state: any thread.
 #pragma once
 
 #include <optional>

@@ -24,7 +24,8 @@ void add_health_routes(Router& router, const ServiceContext& context);
 // The value of a query parameter as an integer within [least, most]; HttpError 400 naming it.
 int query_integer(const Request& request, std::string_view name, int fallback, int least, int most);
 
-// The task of the request's {task}: HttpError 404, the same whether it is unknown or another customer's.
+// The task of the request's {task}: HttpError 404, the same whether it is unknown or another
+// customer's.
 Task task_of(Database& database, const Request& request);
 // Its version of the request's {version}.
 AdapterVersion version_of(Database& database, const Task& task, const Request& request);

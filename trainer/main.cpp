@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "trainer/archive.h"
@@ -100,10 +99,8 @@ int predict(const PredictOptions& options) {
   Predictor predictor(1, options.threads);
   const Predictor::Logits result = predictor.logits(request);
   for (const at::Tensor& row : result.rows) {
-    const float* const values = row.const_data_ptr<float>();
-    std::cout << nlohmann::json{{"labels", result.labels},
-                                {"logits", std::vector<float>(values, values + row.numel())}}
-              << '\n';
+    const auto classes = static_cast<std::size_t>(row.numel());
+    std::cout << write_logits(result.labels, {row.const_data_ptr<float>(), classes}) << '\n';
   }
   return 0;
 }

@@ -18,7 +18,9 @@ namespace {
   throw MappedFileError("cannot read " + path.string() + ": " + reason);
 }
 
-std::string reason_of(int error_number) { return std::strerror(error_number); }
+std::string reason_of(int error_number) {
+  return std::strerror(error_number);
+}
 
 class FileDescriptor {
  public:

@@ -383,4 +383,9 @@ PredictResponse parse_predict_response(std::string_view line) {
   return read_object<PredictResponse>(parse_json(line));
 }
 
+std::string write_logits(const std::vector<std::string>& labels, std::span<const float> logits) {
+  return Json{{"labels", labels}, {"logits", std::vector<float>(logits.begin(), logits.end())}}
+      .dump();
+}
+
 }  // namespace graft

@@ -1,9 +1,11 @@
-// What graftd and graft-worker say to each other, and the only place that turns it into JSON and back.
+// What graftd and graft-worker say to each other, and the only place that turns it into JSON and
+// back.
 //
 // A run directory is the whole contract of training:
 //   order.json      one Order, written by the scheduler before the worker starts
 //   records.jsonl   one Record a line, appended by the worker, read by the scheduler
 //   worker.lock     flock held by the worker as long as it lives
+//   worker.pid      written by the launcher; believed only while the lock is held
 //   cancel          made by the scheduler: the worker stops at the next step
 //   worker.log      the worker's stdout and stderr
 //   lane-<k>/       result.zip of lane k, complete before its LaneFinished record is written
@@ -15,6 +17,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,7 +36,7 @@ class ProtocolError : public std::runtime_error {
 
 // ---- Order: what a run shall train -------------------------------------------------------------
 
-// Where the adapter sits; formats.md section 4 of the design, docs/adapter_file.md here.
+// Where the adapter sits: docs/adapter_file.md has the arithmetic.
 enum class AdapterMethod { houlsby, pfeiffer };
 std::string_view to_string(AdapterMethod method);
 std::optional<AdapterMethod> parse_adapter_method(std::string_view text);
@@ -111,7 +114,7 @@ struct DataReady {
 struct Progress {
   int lane = 0;
   std::int64_t step = 0, total_steps = 0;
-  int epoch = 0;  // 1-based, the one in progress
+  int epoch = 0;          // 1-based, the one in progress
   double train_loss = 0;  // mean since the last Progress
   double train_accuracy = 0;
   double learning_rate = 0;
@@ -141,7 +144,7 @@ struct LaneMetrics {
 
 struct LaneFinished {
   int lane = 0;
-  std::string bundle;         // path of result.zip relative to the run directory
+  std::string bundle;  // path of result.zip relative to the run directory
   std::string bundle_sha256;
   std::string backbone_sha256;
   std::vector<std::string> labels;
@@ -213,7 +216,8 @@ struct TextInput {
 struct PredictRequest {
   std::uint64_t id = 0;  // echoed
   std::string backbone_directory, backbone_sha256;
-  std::string bundle_path, bundle_sha256;  // adapter.zip of a version, read and verified by the worker
+  std::string bundle_path,
+      bundle_sha256;  // adapter.zip of a version, read and verified by the worker
   std::vector<TextInput> inputs;
 };
 
@@ -233,5 +237,8 @@ std::string write_predict_request(const PredictRequest& request);  // one line w
 PredictRequest parse_predict_request(std::string_view line);
 std::string write_predict_response(const PredictResponse& response);
 PredictResponse parse_predict_response(std::string_view line);
+
+// What `graft-worker predict` prints for a text: {"labels": […], "logits": […]}, without a newline.
+std::string write_logits(const std::vector<std::string>& labels, std::span<const float> logits);
 
 }  // namespace graft

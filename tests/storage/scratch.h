@@ -2,12 +2,7 @@
 // rows to begin with.
 #pragma once
 
-#include <stdlib.h>
-
-#include <filesystem>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 
 #include "storage/adapters.h"
 #include "storage/customers.h"
@@ -17,31 +12,9 @@
 #include "storage/sha256.h"
 #include "storage/statement.h"
 #include "storage/tasks.h"
+#include "tests/support/scratch_directory.h"
 
 namespace graft {
-
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "graft-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw std::runtime_error("mkdtemp " + name);
-    }
-    path_ = name;
-  }
-  ~ScratchDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct ScratchDatabase {
   ScratchDirectory directory;

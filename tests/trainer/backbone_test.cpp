@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "scratch_directory.h"
+#include "test_files.h"
 #include "trainer/safetensors.h"
 
 namespace graft {

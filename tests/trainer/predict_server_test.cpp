@@ -11,7 +11,7 @@
 #include <cstring>
 #include <thread>
 
-#include "scratch_directory.h"
+#include "test_files.h"
 
 namespace graft {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "scratch_directory.h"
+#include "test_files.h"
 #include "trainer/content_hash.h"
 #include "trainer/protocol.h"
 
