@@ -5,9 +5,9 @@
 #include <charconv>
 
 #include "services/routes.h"
-#include "services/wire_file_shape.h"
 #include "services/wire_files.h"
 #include "storage/files.h"
+#include "trainer/row_shape.h"
 
 namespace graft {
 
@@ -126,7 +126,7 @@ Response FileUpload::finish() {
   if (anchor_.has_value() != expiry_seconds_.has_value())
     refuse("expires_after", "needs both, anchor and seconds.");
   if (writer_->bytes() == 0) refuse("file", "'" + filename_ + "' is empty.");
-  if (*purpose_ == "fine-tune" && !has_data_suffix(filename_))
+  if (*purpose_ == "fine-tune" && !data_format_of(filename_))
     refuse("file", "'" + filename_ + "' must end in .jsonl, .csv or .tsv to be training data.");
 
   NewFile file;

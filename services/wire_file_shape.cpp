@@ -1,8 +1,6 @@
 #include "services/wire_file_shape.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <fstream>
 #include <optional>
 #include <vector>
@@ -10,6 +8,7 @@
 #include "services/http.h"
 #include "services/router.h"
 #include "services/wire_json.h"
+#include "trainer/row_shape.h"
 
 namespace graft {
 
@@ -17,38 +16,6 @@ namespace {
 
 constexpr std::size_t most_bytes_read = std::size_t{2} << 20;
 constexpr std::size_t most_line_bytes = std::size_t{1} << 20;
-
-// The names by which rows are known, as in trainer/dataset.cpp; an empty second one: a single text.
-struct RowShape {
-  std::string_view first, second, label;
-};
-constexpr std::array<RowShape, 8> row_shapes = {{{"text", "text_pair", "label"},
-                                                 {"sentence1", "sentence2", "label"},
-                                                 {"premise", "hypothesis", "label"},
-                                                 {"question1", "question2", "label"},
-                                                 {"question", "sentence", "label"},
-                                                 {"text", "", "label"},
-                                                 {"sentence", "", "label"},
-                                                 {"prompt", "", "completion"}}};
-
-// The name that a row with these names lacks; empty: none. `has` tells whether it has a name.
-template <class Has>
-std::string_view missing_name(const Has& has) {
-  std::string_view missing;
-  for (const auto& shape : row_shapes) {
-    const bool texts = has(shape.first) && (shape.second.empty() || has(shape.second));
-    if (texts && has(shape.label)) return "";
-    if (missing.empty() && texts) missing = shape.label;
-  }
-  for (const auto& shape : row_shapes) {
-    if (!missing.empty() || shape.second.empty()) continue;
-    if (has(shape.first))
-      missing = shape.second;
-    else if (has(shape.second))
-      missing = shape.first;
-  }
-  return missing.empty() ? "text" : missing;
-}
 
 struct Fault {
   std::string_view param;
@@ -60,14 +27,6 @@ struct Fault {
                     std::string(param));
   }
 };
-
-std::string lower_suffix(std::string_view filename) {
-  const auto dot = filename.rfind('.');
-  std::string suffix(dot == filename.npos ? std::string_view() : filename.substr(dot));
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return suffix;
-}
 
 struct Line {
   std::string text;
@@ -97,7 +56,7 @@ void check_json_line(const Line& line, const Fault& fault) {
     if (!row["messages"].is_array()) fault.at(line.number, "member \"messages\" must be an array.");
     return;
   }
-  const auto missing = missing_name([&](auto name) { return row.contains(std::string(name)); });
+  const auto missing = missing_member([&](auto name) { return row.contains(std::string(name)); });
   if (!missing.empty())
     fault.at(line.number, "member \"" + std::string(missing) +
                               "\" is missing; every row needs a text and a label.");
@@ -131,31 +90,28 @@ std::optional<std::vector<std::string>> columns_of(std::string_view head, char s
 }
 
 void check_header(const Line& line, char separator, const Fault& fault) {
-  const auto columns = columns_of(line.on, separator);
+  auto columns = columns_of(line.on, separator);
   if (!columns) fault.at(line.number, "a quote in the header is not closed.");
+  for (std::string& column : *columns) column = column_name(column);
   const auto has = [&](std::string_view name) {
     return std::find(columns->begin(), columns->end(), name) != columns->end();
   };
+  // Columns without a name (an index that a spreadsheet wrote) are ignored, however many.
   for (auto column = columns->begin(); column != columns->end(); ++column)
-    if (std::find(columns->begin(), column, *column) != column)
+    if (!column->empty() && std::find(columns->begin(), column, *column) != column)
       fault.at(line.number, "the header names column \"" + *column + "\" twice.");
-  if (const auto missing = missing_name(has); !missing.empty())
+  if (const auto missing = missing_member(has); !missing.empty())
     fault.at(line.number, "the header has no column \"" + std::string(missing) +
                               "\"; every row needs a text and a label.");
 }
 
 }  // namespace
 
-bool has_data_suffix(std::string_view filename) {
-  const std::string suffix = lower_suffix(filename);
-  return suffix == ".jsonl" || suffix == ".ndjson" || suffix == ".json" || suffix == ".csv" ||
-         suffix == ".tsv";
-}
-
 void check_file_shape(const std::filesystem::path& path, const std::string& filename,
                       std::string_view param) {
   const Fault fault{param, filename};
-  if (!has_data_suffix(filename))
+  const std::optional<DataFormat> format = data_format_of(filename);
+  if (!format)
     fault.at(0, "the name must end in .jsonl, .csv or .tsv; it says how to read the file.");
   std::ifstream stream(path, std::ios::binary);
   std::string head(most_bytes_read, '\0');
@@ -168,11 +124,10 @@ void check_file_shape(const std::filesystem::path& path, const std::string& file
   if (!line) fault.at(0, "has no rows.");
   if (line->text.size() > most_line_bytes) fault.at(line->number, "is longer than 1 MiB.");
   if (!is_utf8(line->text)) fault.at(line->number, "is not UTF-8.");
-  const std::string suffix = lower_suffix(filename);
-  if (suffix == ".csv" || suffix == ".tsv")
-    check_header(*line, suffix == ".csv" ? ',' : '\t', fault);
-  else
+  if (format == DataFormat::jsonl)
     check_json_line(*line, fault);
+  else
+    check_header(*line, format == DataFormat::csv ? ',' : '\t', fault);
 }
 
 }  // namespace graft

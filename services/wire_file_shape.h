@@ -14,7 +14,4 @@ namespace graft {
 void check_file_shape(const std::filesystem::path& path, const std::string& filename,
                       std::string_view param);
 
-// ".jsonl", ".ndjson", ".json", ".csv" or ".tsv" at the end, in any case.
-bool has_data_suffix(std::string_view filename);
-
 }  // namespace graft

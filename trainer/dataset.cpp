@@ -2,7 +2,6 @@
 #include "trainer/dataset.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string_view>
 #include <utility>
@@ -15,30 +14,11 @@
 namespace graft {
 namespace {
 
-// Pairs first: a row with sentence and question is a pair, not a sentence.
-constexpr std::array<RowShape, 8> known_shapes{{{"text", "text_pair", "label"},
-                                                {"sentence1", "sentence2", "label"},
-                                                {"premise", "hypothesis", "label"},
-                                                {"question1", "question2", "label"},
-                                                {"question", "sentence", "label"},
-                                                {"text", "", "label"},
-                                                {"sentence", "", "label"},
-                                                {"prompt", "", "completion"}}};
-
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 std::string describe(const std::string& file_name, std::int64_t line, const std::string& problem) {
   const std::string place = line > 0 ? file_name + " line " + std::to_string(line) : file_name;
   return place + ": " + problem;
-}
-
-std::string suffix_of(const std::string& name) {
-  const std::size_t dot = name.rfind('.');
-  std::string suffix = dot == std::string::npos ? "" : name.substr(dot);
-  for (char& c : suffix) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return suffix;
 }
 
 void read_text(std::string_view text, const DataFile& file, RowCollector& rows) {
@@ -50,12 +30,12 @@ void read_text(std::string_view text, const DataFile& file, RowCollector& rows) 
     offset = byte_order_mark.size();
     text.remove_prefix(offset);
   }
-  const std::string suffix = suffix_of(file.name);
-  if (suffix == ".jsonl" || suffix == ".ndjson" || suffix == ".json") {
+  const std::optional<DataFormat> format = data_format_of(file.name);
+  if (format == DataFormat::jsonl) {
     read_jsonl(text, offset, rows);
-  } else if (suffix == ".csv") {
+  } else if (format == DataFormat::csv) {
     read_separated(text, offset, ',', rows);
-  } else if (suffix == ".tsv") {
+  } else if (format == DataFormat::tsv) {
     read_separated(text, offset, '\t', rows);
   } else {
     rows.fail(0, {"", "the name tells no known format; it must end in .jsonl, .csv or .tsv"});
@@ -182,20 +162,6 @@ void RowCollector::fail(std::int64_t line, const RowFault& fault) const {
 }
 
 // ---- Checks of a row ---------------------------------------------------------------------------
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view white_space = " \t\r\n\v\f";
-  const std::size_t begin = text.find_first_not_of(white_space);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(white_space) - begin + 1);
-}
-
-std::optional<RowShape> find_shape(const std::function<bool(std::string_view)>& has_member) {
-  for (const RowShape& shape : known_shapes) {
-    if (has_member(shape.text) && (shape.pair.empty() || has_member(shape.pair))) return shape;
-  }
-  return std::nullopt;
-}
 
 std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset_in_file) {
   const auto fault = [&](std::size_t position, const std::string& what) {

@@ -113,14 +113,6 @@ bool is_blank(const Line& record) {
   return !record.fault && record.fields.size() == 1 && trim(record.bytes).empty();
 }
 
-std::string lowercase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 // Where the columns of a shape stand.
 struct Columns {
   RowShape shape;
@@ -132,7 +124,7 @@ std::optional<RowFault> read_header(const Line& header, char separator, Columns&
   std::vector<std::string> names;
   std::string list;
   for (const std::string& field : header.fields) {
-    names.push_back(lowercase(trim(field)));
+    names.push_back(column_name(field));
     // Columns without a name (an index that a spreadsheet wrote) are ignored, however many.
     if (!names.back().empty() && std::count(names.begin(), names.end(), names.back()) > 1) {
       return RowFault{names.back(), "the header names the column \"" + names.back() + "\" twice"};

@@ -9,8 +9,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr RowShape messages_shape{"messages", "", "messages"};
-
 std::string in_quotes(std::string_view name) {
   return "\"" + std::string(name) + "\"";
 }

@@ -4,13 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "trainer/dataset.h"
+#include "trainer/row_shape.h"
 
 namespace graft {
 
@@ -20,25 +20,11 @@ struct RowFault {
   std::string problem;
 };
 
-// Names of the members that hold a row's text, pair and label. An empty pair: one text a row.
-struct RowShape {
-  std::string_view text, pair, label;
-};
-
-inline constexpr std::string_view known_text_members =
-    "\"text\" (or sentence, sentence1 and sentence2, premise and hypothesis, question1 and "
-    "question2, question and sentence, prompt and completion)";
-
-// The first known shape whose text and pair are there.
-std::optional<RowShape> find_shape(const std::function<bool(std::string_view)>& has_member);
-
 // Byte offset of the first byte that is not UTF-8, or of a NUL.
 std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset_in_file);
 
 // A finished row's own checks: something in text, pair and label; a label that fits in a list.
 std::optional<RowFault> check_row(const Row& row, const RowShape& shape);
-
-std::string_view trim(std::string_view text);  // ASCII white space off both ends
 
 // Keeps rows until the first fault, then only counts.
 class RowCollector {

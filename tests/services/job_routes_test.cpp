@@ -135,6 +135,7 @@ TEST_CASE("files of every accepted shape are taken") {
       {"a.jsonl", "{\"prompt\": \"x\", \"completion\": \"y\"}\r\n"},
       {"a.csv", "\"text\",\"label\"\r\nx,y\r\n"},
       {"a.csv", "\"strange\nname\",sentence,label\n"},
+      {"a.csv", "Text, Label ,,\nx,y,1,2\n"},
       {"a.tsv", "sentence1\tsentence2\tlabel\na\tb\tc\n"},
   };
   for (const auto& [name, bytes] : shapes) {

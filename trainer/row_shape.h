@@ -1,0 +1,45 @@
+// How the rows of a data file may look: the table of docs/data.md. The daemon reads it for its
+// quick look at submission, the worker for the whole file, so that they agree on what a row is.
+// Torch-free, no state: any thread may call.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace graft {
+
+enum class DataFormat { jsonl, csv, tsv };
+
+// By the name's suffix in any case (.jsonl .ndjson .json, .csv, .tsv); nullopt: none of them.
+std::optional<DataFormat> data_format_of(std::string_view file_name);
+
+// Names of the members or columns that hold a row's text, pair and label. An empty pair: one text a
+// row.
+struct RowShape {
+  std::string_view text, pair, label;
+};
+
+// OpenAI's {"messages": […]}, which JSONL alone has.
+inline constexpr RowShape messages_shape{"messages", "", "messages"};
+
+inline constexpr std::string_view known_text_members =
+    "\"text\" (or sentence, sentence1 and sentence2, premise and hypothesis, question1 and "
+    "question2, question and sentence, prompt and completion)";
+
+// Tells whether a row has a member or column of that name.
+using HasMember = std::function<bool(std::string_view)>;
+
+// The first known shape whose text and pair are there; whether its label is, is another question.
+std::optional<RowShape> find_shape(const HasMember& has);
+
+// What a row lacks to have one of the shapes; empty: nothing.
+std::string_view missing_member(const HasMember& has);
+
+// A column's name as a header means it: white space off its ends, ASCII letters in lower case.
+std::string column_name(std::string_view field);
+
+std::string_view trim(std::string_view text);  // ASCII white space off both ends
+
+}  // namespace graft
