@@ -4,6 +4,8 @@
 #include <csignal>
 #include <cstring>
 
+#include "trainer/exit_codes.h"
+
 namespace graft {
 namespace {
 
@@ -22,7 +24,7 @@ WorkerEnd classify_end(const WorkerState& state, bool said_cancelled, bool disk_
       state.signal == SIGHUP) {
     return WorkerEnd::asked;
   }
-  if (!disk_has_room) return WorkerEnd::disk_full;
+  if (!disk_has_room || state.exit_code == exit_disk_full) return WorkerEnd::disk_full;
   if (state.signal || state.exit_code) return WorkerEnd::own_fault;
   return WorkerEnd::unknown;
 }

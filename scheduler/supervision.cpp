@@ -120,6 +120,16 @@ void Scheduler::State::settle_job(const Job& job, WorkerEnd end, const std::stri
     requeue_job(database, job.id, counted ? what + "; attempt " + next + " follows" : what, now);
     return;
   }
+  if (end == WorkerEnd::disk_full) {
+    fail_job(
+        database, job.id,
+        {"disk_full",
+         "There was no room on the service's disk for the adapter in " +
+             std::to_string(job.attempts) + " attempts. Please tell the operator of this service.",
+         ""},
+        now);
+    return;
+  }
   fail_job(database, job.id,
            {"worker_died",
             "Training did not finish in " + std::to_string(job.attempts) + " attempts; at last " +

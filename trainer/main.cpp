@@ -1,6 +1,7 @@
 // graft-worker: trains runs, answers predictions, and small tools on backbones and adapters.
 //
-// Exceptions end here: in `train` as a RunFailed record and exit code 1, else as a line on stderr.
+// Exceptions end here: in `train` as a RunFailed record and an exit code of
+// exit_codes.h, else as a line on stderr.
 #include <torch/torch.h>
 
 #include <CLI/CLI.hpp>
@@ -10,9 +11,11 @@
 
 #include "trainer/archive.h"
 #include "trainer/content_hash.h"
+#include "trainer/exit_codes.h"
 #include "trainer/log.h"
 #include "trainer/predict_server.h"
 #include "trainer/recipe.h"
+#include "trainer/run_failure.h"
 #include "trainer/version.h"
 
 namespace graft {
@@ -36,31 +39,6 @@ std::string read_file(const std::filesystem::path& path) {
   return std::string(MappedFile(path).text());
 }
 
-// What a failed run says of itself; code as in RunFailed.
-RunFailed describe_failure(std::exception_ptr failure) {
-  try {
-    std::rethrow_exception(std::move(failure));
-  } catch (const BackboneError& error) {
-    return {error.code(), error.what(), "model"};
-  } catch (const TokenizerError& error) {
-    return {"invalid_backbone", error.what(), "model"};
-  } catch (const ProtocolError& error) {
-    return {"invalid_order", std::string("order.json: ") + error.what(), ""};
-  } catch (const std::bad_alloc&) {
-    return {"out_of_memory",
-            "there was not enough memory; a smaller batch_size or max_length helps", ""};
-  } catch (const std::system_error& error) {
-    const bool full = error.code() == std::errc::no_space_on_device;
-    return {full ? "disk_full" : "worker_error", error.what(), ""};
-  } catch (const c10::Error& error) {
-    const std::string what = error.what_without_backtrace();
-    const bool memory = what.find("allocate memory") != std::string::npos;
-    return {memory ? "out_of_memory" : "worker_error", what, ""};
-  } catch (const std::exception& error) {
-    return {"worker_error", error.what(), ""};
-  }
-}
-
 int train(const TrainOptions& options) {
   RunReport report(options.run_directory);
   StopSignal signal;
@@ -69,12 +47,17 @@ int train(const TrainOptions& options) {
     const Order order = parse_order(read_file(report.directory() / "order.json"));
     run_training(order, report,
                  [&] { return signal.requested() || std::filesystem::exists(cancel); });
-    return 0;
+    return report.met_full_disk() ? exit_disk_full : exit_success;
   } catch (...) {
     const RunFailed failure = describe_failure(std::current_exception());
     log_error(failure.code + ": " + failure.message);
-    report.record(failure);
-    return 1;
+    const int status = failure.code == "disk_full" ? exit_disk_full : exit_failure;
+    try {
+      report.record(failure);
+    } catch (const std::system_error& error) {
+      log_error(error.what());  // the exit code says it
+    }
+    return status;
   }
 }
 

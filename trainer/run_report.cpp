@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "trainer/log.h"
+
 namespace graft {
 namespace {
 
@@ -32,6 +34,13 @@ void write_all(const Descriptor& file, std::string_view bytes, const std::string
     if (count < 0) fail("cannot write " + name);
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
+}
+
+bool ended_by_full_disk(const RecordBody& body) {
+  const auto* lane = std::get_if<LaneFailed>(&body);
+  const auto* run = std::get_if<RunFailed>(&body);
+  return (lane != nullptr && lane->code == "disk_full") ||
+         (run != nullptr && run->code == "disk_full");
 }
 
 }  // namespace
@@ -57,8 +66,19 @@ RunReport::RunReport(const std::filesystem::path& run_directory)
 
 void RunReport::record(RecordBody body) {
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
-  const Record record{now.count(), std::move(body)};
-  write_all(records_, write_record(record) + "\n", (directory_ / "records.jsonl").string());
+  if (ended_by_full_disk(body)) met_full_disk_ = true;
+  const std::string line = write_record({now.count(), std::move(body)}) + "\n";
+  const std::lock_guard lock(mutex_);
+  const off_t length = ::lseek(records_.number(), 0, SEEK_END);
+  try {
+    write_all(records_, line, "records.jsonl");
+  } catch (...) {
+    // Half a line would swallow the next one.
+    if (::ftruncate(records_.number(), length) != 0 &&
+        ::lseek(records_.number(), 0, SEEK_END) != length)
+      log_error("records.jsonl is left with half a line");
+    throw;
+  }
 }
 
 StopSignal::StopSignal() {
@@ -82,8 +102,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
   part += ".part";
   try {
     const Descriptor file = open_file(part, O_WRONLY | O_CREAT | O_TRUNC);
-    write_all(file, bytes, part.string());
-    if (::fsync(file.number()) != 0) fail("cannot sync " + part.string());
+    write_all(file, bytes, path.filename().string());
+    if (::fsync(file.number()) != 0) fail("cannot sync " + path.filename().string());
     std::filesystem::rename(part, path);
   } catch (...) {
     ::unlink(part.c_str());

@@ -4,7 +4,9 @@
 // but at the very end of the file.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 
@@ -33,10 +35,16 @@ class RunReport {
 
   const std::filesystem::path& directory() const { return directory_; }
 
-  // Appends one line with the time of now. Throws std::system_error, e.g. on a full disk.
+  // Appends one line with the time of now. Throws std::system_error, e.g. on a full disk; then
+  // nothing of the line stays, and a later record stands on a line of its own.
   void record(RecordBody body);
 
+  // Whether anything was recorded as failed for want of room on the disk.
+  bool met_full_disk() const { return met_full_disk_; }
+
  private:
+  std::mutex mutex_;
+  std::atomic<bool> met_full_disk_ = false;
   std::filesystem::path directory_;
   Descriptor lock_;
   Descriptor records_;

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "scheduler/retry_policy.h"
+#include "trainer/exit_codes.h"
 #include "tests/scheduler/service.h"
 
 using namespace graft;
@@ -301,6 +302,7 @@ TEST_CASE("attempts are counted by whose fault the end was") {
   CHECK(classify_end({false, {}, SIGSEGV}, false, true) == WorkerEnd::own_fault);
   CHECK(classify_end({false, 0, {}}, true, true) == WorkerEnd::asked);
   CHECK(classify_end({false, 0, {}}, false, true) == WorkerEnd::own_fault);
+  CHECK(classify_end({false, exit_disk_full, {}}, false, true) == WorkerEnd::disk_full);
   CHECK(classify_end({}, false, true) == WorkerEnd::unknown);
   CHECK(describe_end({false, {}, SIGSEGV}, WorkerEnd::own_fault, true) ==
         "the worker was killed by signal 11 (SIGSEGV)");
