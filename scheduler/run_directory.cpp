@@ -101,7 +101,7 @@ void RunDirectory::write_order(const Order& order) const {
 
 bool RunDirectory::ask_to_cancel() const {
   try {
-    Descriptor(cancel(), O_WRONLY | O_CREAT);
+    const Descriptor made(cancel(), O_WRONLY | O_CREAT);
     return true;
   } catch (const StorageError&) {
     return false;

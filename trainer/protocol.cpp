@@ -354,7 +354,7 @@ Provenance parse_provenance(std::string_view text) {
     reader("name", file.name);
     reader("sha256", file.sha256);
   };
-  MemberReader(data, "data.");  // an object
+  const MemberReader object(data, "data.");  // refuses what is none
   read_file(object(data, "training_file"), "data.training_file", order.training_file);
   const Json& validation_file = object(data, "validation_file");
   if (validation_file.is_null()) {
