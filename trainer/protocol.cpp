@@ -354,11 +354,11 @@ Provenance parse_provenance(std::string_view text) {
     reader("name", file.name);
     reader("sha256", file.sha256);
   };
-  const MemberReader object(data, "data.");  // refuses what is none
+  MemberReader data_members(data, "data.");  // refuses what is no object
   read_file(object(data, "training_file"), "data.training_file", order.training_file);
   const Json& validation_file = object(data, "validation_file");
   if (validation_file.is_null()) {
-    MemberReader(data, "data.")("validation_fraction", order.validation_fraction);
+    data_members("validation_fraction", order.validation_fraction);
   } else {
     read_file(validation_file, "data.validation_file", order.validation_file.emplace());
   }
