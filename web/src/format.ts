@@ -44,9 +44,14 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
 }
 
-/** "12 s ago"; the clocks of daemon and browser may differ by a little, so never the future. */
+/** "12 s ago", "5 min ago"; the clocks of daemon and browser may differ by a little, so never the future. */
 export function ago(time: number, now: number): string {
-  return now - time < 1 ? "just now" : `${duration(now - time)} ago`;
+  const seconds = Math.round(now - time);
+  if (seconds < 1) return "just now";
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+  return `${Math.floor(seconds / 86400)} d ago`;
 }
 
 /** How much longer a job needs, or how long it took once it was started; nothing where nobody knows. */

@@ -38,6 +38,8 @@ describe("times", () => {
   test("a clock that runs behind the daemon's never shows the future", () => {
     expect(ago(1000, 990)).toBe("just now");
     expect(ago(1000, 1012)).toBe("12 s ago");
+    expect(ago(1000, 1000 + 37 * 60 + 21)).toBe("37 min ago");
+    expect(ago(1000, 1000 + 50 * 3600)).toBe("2 d ago");
   });
   test("a running job tells what is left, a finished one what it took, a queued one nothing", () => {
     expect(timing(job("running", { estimated_finish: 1090 }), 1030)).toBe("1 min 0 s left");
