@@ -68,13 +68,17 @@ DownloadLink link_to(Database& database, const AdapterVersion& version, UnixTime
 }
 
 Response list(const ServiceContext& context, const Request& request) {
+  VersionQuery query;
+  query.limit = query_integer(request, "limit", query.limit, 1, 1000);
+  query.after = request.query_value("after");
   auto database = context.databases.checkout();
+  auto page = list_versions(*database, task_of(*database, request), query);
   std::vector<std::pair<AdapterVersion, DownloadLink>> versions;
-  for (auto& version : list_versions(*database, task_of(*database, request))) {
+  for (auto& version : page.items) {
     auto link = link_to(*database, version, context.now());
     versions.emplace_back(std::move(version), std::move(link));
   }
-  return json_response(write_version_list(versions));
+  return json_response(write_version_list(versions, page.has_more));
 }
 
 Response get(const ServiceContext& context, const Request& request) {

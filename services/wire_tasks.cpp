@@ -82,11 +82,11 @@ std::string write_version(const AdapterVersion& version, const DownloadLink& lin
   return dump(version_object(version, link));
 }
 
-std::string write_version_list(
-    const std::vector<std::pair<AdapterVersion, DownloadLink>>& versions) {
+std::string write_version_list(const std::vector<std::pair<AdapterVersion, DownloadLink>>& versions,
+                               bool has_more) {
   Json items = Json::array();
   for (const auto& [version, link] : versions) items.push_back(version_object(version, link));
-  return dump(list_of(std::move(items), false));
+  return dump(list_of(std::move(items), has_more));
 }
 
 std::string write_metrics(const AdapterVersion& version, const std::vector<MetricPoint>& points,

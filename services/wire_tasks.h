@@ -23,8 +23,8 @@ struct DownloadLink {
   UnixTime expires_at = 0;
 };
 std::string write_version(const AdapterVersion& version, const DownloadLink& link);
-std::string write_version_list(
-    const std::vector<std::pair<AdapterVersion, DownloadLink>>& versions);
+std::string write_version_list(const std::vector<std::pair<AdapterVersion, DownloadLink>>& versions,
+                               bool has_more);
 
 std::string write_metrics(const AdapterVersion& version, const std::vector<MetricPoint>& points,
                           const std::vector<Checkpoint>& epochs);

@@ -137,12 +137,19 @@ std::optional<AdapterVersion> find_version(Database& database, const Task& task,
   return read_one_version(database, statement);
 }
 
-std::vector<AdapterVersion> list_versions(Database& database, const Task& task) {
-  Statement statement(database,
-                      "SELECT " + version_columns + from_task +
-                          "WHERE t.public_id = ? AND t.customer_id = ? ORDER BY v.number DESC",
-                      task.id, task.customer);
-  return read_versions(database, statement);
+Page<AdapterVersion> list_versions(Database& database, const Task& task,
+                                   const VersionQuery& query) {
+  std::string sql =
+      "SELECT " + version_columns + from_task + "WHERE t.public_id = ? AND t.customer_id = ? ";
+  if (query.after) {
+    sql +=
+        "AND v.number < (SELECT number FROM adapter_versions WHERE public_id = ? "
+        "AND task_id = t.id) ";
+  }
+  Statement statement(database, sql + "ORDER BY v.number DESC LIMIT ?", task.id, task.customer);
+  if (query.after) statement.bind(*query.after);
+  return read_page<AdapterVersion>(
+      statement, query.limit, [&](const Statement& row) { return read_version(database, row); });
 }
 
 std::optional<AdapterVersion> find_version_by_model(Database& database, CustomerId customer,

@@ -31,8 +31,12 @@ std::optional<AdapterVersion> publish_version(Database& database, const NewAdapt
                                               UnixTime now);
 
 std::optional<AdapterVersion> find_version(Database& database, const Task& task, int number);
-std::vector<AdapterVersion> list_versions(Database& database,
-                                          const Task& task);  // newest first, hidden ones included
+struct VersionQuery {
+  std::optional<std::string> after;  // version id
+  int limit = 100;
+};
+// Newest first, hidden ones included.
+Page<AdapterVersion> list_versions(Database& database, const Task& task, const VersionQuery& query);
 std::optional<AdapterVersion> find_version_by_model(Database& database, CustomerId customer,
                                                     std::string_view model_id);  // hidden ones too
 std::vector<AdapterVersion> list_models(Database& database,

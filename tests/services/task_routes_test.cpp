@@ -31,6 +31,24 @@ TEST_CASE("a known task's next job makes its next version") {
   CHECK(versions["has_more"] == false);
 }
 
+TEST_CASE("versions are listed page by page, from the newest to the oldest") {
+  RouteFixture routes;
+  for (const char* bundle : {"one", "two", "three"}) routes.add_version("mood", bundle);
+  routes.add_version("other", "four");
+  const auto first = routes.call("GET", "/v1/tasks/mood/versions?limit=2").json();
+  REQUIRE(first["data"].size() == 2);
+  CHECK(first["data"][1]["version"] == 2);
+  CHECK(first["has_more"] == true);
+  const std::string next = "/v1/tasks/mood/versions?limit=2&after=";
+  const auto last = routes.call("GET", next + std::string(first["last_id"])).json();
+  REQUIRE(last["data"].size() == 1);
+  CHECK(last["data"][0]["version"] == 1);
+  CHECK(last["has_more"] == false);
+  const auto other = routes.call("GET", "/v1/tasks/other/versions").json()["data"][0]["id"];
+  CHECK(routes.call("GET", next + std::string(other)).json()["data"].empty());
+  CHECK(routes.call("GET", "/v1/tasks/mood/versions?limit=0").status == 400);
+}
+
 TEST_CASE("a version says what it is, what it was measured at and where to get it") {
   RouteFixture routes;
   const auto made = routes.add_version("mood", "zip bytes");

@@ -51,7 +51,7 @@ TEST_CASE("publishing makes the next version of the task and ends the job in one
   const Task task = find_task(database, acme.id, "mood").value();
   CHECK(task.versions == 2);
   CHECK(task.latest == 2);
-  CHECK(list_versions(database, task).at(0).number == 2);
+  CHECK(list_versions(database, task, {}).items.at(0).number == 2);
   CHECK(find_version(database, task, 1)->model_id == version.model_id);
   CHECK_FALSE(find_version(database, task, 3).has_value());
 }
@@ -83,7 +83,7 @@ TEST_CASE("publishing for a job that was cancelled meanwhile writes nothing") {
                                .result_file = blob_of("csv")},
                               noon)
                   .has_value());
-  CHECK(list_versions(database, find_task(database, acme.id, "mood").value()).empty());
+  CHECK(list_versions(database, find_task(database, acme.id, "mood").value(), {}).items.empty());
   CHECK(list_files(database, acme.id, {.purpose = "fine-tune-results"}, noon).items.empty());
   CHECK(list_events(database, job.id, {.limit = 100}).items.size() == events);
   CHECK(find_job(database, acme.id, job.id)->status == JobStatus::cancelled);
@@ -177,7 +177,7 @@ TEST_CASE("a hidden version leaves the models and stays with its task and number
   CHECK(task.latest == 1);
   CHECK(find_version(database, task, 2)->hidden);
   CHECK(find_version_by_model(database, acme.id, second.model_id)->hidden);
-  CHECK(list_versions(database, task).size() == 2);
+  CHECK(list_versions(database, task, {}).items.size() == 2);
   CHECK(is_blob_referenced(database, second.bundle_sha256, noon));
   a_queued_job(database, acme.id);
   CHECK(publish_next(database).number == 3);

@@ -118,7 +118,7 @@ TEST_CASE("no function for customers shows, counts or changes what another custo
   CHECK(alias_history(database, task, "live").size() == 1);
 
   CHECK_FALSE(find_version(database, forged, 1).has_value());
-  CHECK(list_versions(database, forged).empty());
+  CHECK(list_versions(database, forged, {}).items.empty());
   CHECK_FALSE(find_version_by_model(database, spy, version.model_id).has_value());
   CHECK(list_models(database, spy).empty());
   CHECK_FALSE(hide_version(database, spy, version.model_id, noon));
