@@ -28,6 +28,7 @@ struct SchedulerOptions {
   std::string device = "auto";
   int max_attempts = 3;        // runs of a job before a dying worker fails it
   int stop_grace_seconds = 5;  // between asking a worker to stop and ending it
+  int silence_seconds = 1800;  // a worker that reports nothing for so long hangs and is ended
   // With less room on the disk no worker is launched, and a worker's death is put down to the disk.
   std::int64_t free_bytes_to_launch = std::int64_t{64} << 20;
   std::string program_version;

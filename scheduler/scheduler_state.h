@@ -31,7 +31,9 @@ struct Supervision {
   std::optional<std::int64_t> unwanted_since;
   std::optional<std::int64_t> asked_to_stop_at;
   bool ended_at_once = false;
-  bool customers_know = false;  // of the trouble, by an event
+  std::int64_t heard_at = 0;       // when this daemon last saw records_offset move; 0: never yet
+  std::int64_t heard_offset = -1;  // and to where
+  bool customers_know = false;     // of the trouble, by an event
 };
 
 // A lane whose job no longer runs needs no worker.
@@ -63,6 +65,7 @@ struct Scheduler::State {
   void supervise_worker(Run& run, Supervision& supervision, std::int64_t now);
   void stop_unwanted(const Run& run, const std::vector<RunLane>& lanes, Supervision& supervision,
                      std::int64_t now);
+  void end_silent(const Run& run, Supervision& supervision, std::int64_t now);
   void settle(const Run& run, const WorkerState& state, bool ever_started, std::int64_t now);
   void settle_job(const Job& job, WorkerEnd end, const std::string& what, std::int64_t now);
   void close_run(const Run& run, std::string_view outcome, std::int64_t now);

@@ -53,6 +53,7 @@ void Scheduler::State::supervise_worker(Run& run, Supervision& supervision, std:
 
   if (worker.alive) {
     stop_unwanted(run, list_lanes(database, run.id), supervision, now);
+    end_silent(run, supervision, now);
     return;
   }
   if (!all_taken_in) return;
@@ -83,6 +84,21 @@ void Scheduler::State::stop_unwanted(const Run& run, const std::vector<RunLane>&
     supervision.ended_at_once = true;
     launcher.stop(directory.path(), true);
   }
+}
+
+// Workers report every second or two while they train; only reading very large files takes longer.
+void Scheduler::State::end_silent(const Run& run, Supervision& supervision, std::int64_t now) {
+  if (run.records_offset != supervision.heard_offset) {
+    supervision.heard_offset = run.records_offset;
+    supervision.heard_at = now;
+  }
+  if (now - supervision.heard_at < options.silence_seconds) return;
+  supervision.heard_at = now;
+  const std::string silence =
+      "the worker reported nothing for " + std::to_string(options.silence_seconds) + " s";
+  spdlog::error("run {}: {}, ended", run.id, silence);
+  tell_customers(run, "Ended, because " + silence + ".", now);
+  launcher.stop(directory_of(run).path(), true);
 }
 
 // The worker is gone and said all it had to say: whatever still runs has no result.

@@ -7,8 +7,8 @@
 #include <system_error>
 
 #include "scheduler/retry_policy.h"
-#include "trainer/exit_codes.h"
 #include "tests/scheduler/service.h"
+#include "trainer/exit_codes.h"
 
 using namespace graft;
 
@@ -290,6 +290,31 @@ TEST_CASE("records that cannot be read for long fail the job instead of holding 
   CHECK(service.job(id).error->code == "internal_error");
   CHECK(service.launcher.worker(run).ended_at_once);
   CHECK(list_active_runs(service.database).empty());
+}
+
+TEST_CASE("a worker that reports nothing for too long is ended and its job runs again") {
+  Service service;
+  service.options.silence_seconds = 600;
+  service.restart();
+  const std::string id = service.start_job();
+  const auto run = service.launcher.last();
+  FakeLauncher::write(run, Service::started());
+  service.tick(1);
+  service.tick(599);
+  CHECK_FALSE(service.launcher.worker(run).ended_at_once);
+  FakeLauncher::write(run, Service::progress(1));
+  service.tick(1);
+  service.tick(599);
+  CHECK_FALSE(service.launcher.worker(run).ended_at_once);
+  service.tick(1);
+  CHECK(service.launcher.worker(run).ended_at_once);
+  CHECK(service.count_events(id, "the worker reported nothing for 600 s") == 1);
+
+  service.launcher.kill(run, SIGKILL);
+  service.tick(1);
+  service.tick();
+  CHECK(service.launcher.launched().size() == 2);
+  CHECK(service.status(id) == JobStatus::running);
 }
 
 TEST_CASE("attempts are counted by whose fault the end was") {
