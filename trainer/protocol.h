@@ -46,6 +46,11 @@ enum class Activation { swish, relu, gelu, gelu_new, tanh };
 std::string_view to_string(Activation activation);
 std::optional<Activation> parse_activation(std::string_view text);
 
+// How a worker keeps activations and multiplies: what is fastest on its machine, or one of the two.
+enum class Precision { automatic, fp32, bf16 };
+std::string_view to_string(Precision precision);
+std::optional<Precision> parse_precision(std::string_view text);
+
 struct DataFile {
   std::string path;    // absolute path of the bytes
   std::string name;    // the customer's name for it; its suffix picks the format (.jsonl .csv .tsv)
@@ -83,6 +88,7 @@ struct Order {
   std::string program_version;     // of the daemon that wrote the order
   int threads = 1;
   std::string device = "auto";  // auto | cpu | cuda
+  Precision precision = Precision::automatic;
   std::vector<LaneOrder> lanes;
 };
 

@@ -54,6 +54,7 @@ void describe(auto& member, Of<Order> auto& order) {
   member("program_version", order.program_version);
   member("threads", order.threads);
   member("device", order.device);
+  member.optional("precision", order.precision);
   member("lanes", order.lanes);
 }
 

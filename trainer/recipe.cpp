@@ -182,7 +182,7 @@ void check_finite(const Lane& lane, const StepSums& step) {
 }
 
 // After a lane's step: sums, records, end of an epoch, end of the lane.
-void conclude_step(const Order& order, const BackboneWeights& backbone, Lane& lane,
+void conclude_step(const Order& order, const BackboneWeights& backbone, Engine& engine, Lane& lane,
                    const StepSums& step, Heartbeat& heartbeat, RunReport& report) {
   const bool survives = lane_survives(lane.index, report, [&] {
     check_finite(lane, step);
@@ -191,7 +191,7 @@ void conclude_step(const Order& order, const BackboneWeights& backbone, Lane& la
     heartbeat.beat();
     if (lane.step % lane.steps_per_epoch == 0) {
       const auto start = Clock::now();
-      const EpochEnded ended = end_epoch(backbone, lane, [&] { heartbeat.beat(); });
+      const EpochEnded ended = end_epoch(engine, lane, [&] { heartbeat.beat(); });
       lane.evaluation_seconds += seconds_since(start);
       report.record(ended);
     }
@@ -202,57 +202,46 @@ void conclude_step(const Order& order, const BackboneWeights& backbone, Lane& la
 
 }  // namespace
 
-std::vector<StepSums> train_step(const BackboneWeights& backbone, std::span<Lane* const> lanes) {
+std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
   const auto start = Clock::now();
-  std::vector<LaneRows> rows;
-  std::vector<DropoutStream> dropouts;
-  dropouts.reserve(lanes.size());
-  std::vector<ForwardLane> forward_lanes;
-  for (Lane* lane : lanes) {
-    rows.push_back({&lane->training.rows, next_rows(*lane)});
-    dropouts.emplace_back(lane->order.seed, static_cast<std::uint64_t>(lane->step));
-    forward_lanes.push_back({&lane->model, &dropouts.back()});
-    lane->optimizer->zero_gradients();
-  }
-  const PackedBatch batch = pack(rows);
-  const std::vector<at::Tensor> logits = forward(backbone, forward_lanes, batch);
-
-  std::vector<at::Tensor> losses;
-  std::vector<StepSums> steps;
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    std::vector<std::int64_t> classes;
-    for (const std::size_t row : rows[i].chosen)
-      classes.push_back(lanes[i]->training.class_ids[row]);
-    const at::Tensor targets = at::tensor(classes, at::kLong);  // (rows)
-    losses.push_back(head_loss(lanes[i]->model.head, logits[i], targets));
-    StepSums step;
-    step.rows = batch.lane_rows[i];
-    step.tokens = batch.lane_tokens[i];
-    step.steps = 1;
-    step.loss = losses[i].item<double>() * static_cast<double>(step.rows);
-    step.correct = logits[i].detach().argmax(1).eq(targets).sum().item<std::int64_t>();
-    steps.push_back(step);
-  }
-  at::stack(losses).sum().backward();
-
+  std::vector<LaneStep> shares;
+  std::vector<std::vector<std::int64_t>> targets(lanes.size());  // (rows) of each lane
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     Lane& lane = *lanes[i];
-    const double norm = lane.optimizer->clip_gradients(largest_gradient);
-    if (!std::isfinite(steps[i].loss) || !std::isfinite(norm)) {
-      steps[i].loss = std::numeric_limits<double>::quiet_NaN();
-      continue;
-    }
-    lane.optimizer->step(lane.learning_rate(), lane.order.weight_decay);
-    ++lane.step;
+    const std::span<const std::size_t> rows = next_rows(lane);
+    for (const std::size_t row : rows) targets[i].push_back(lane.training.class_ids[row]);
+    shares.push_back({&lane.model,
+                      {&lane.training.rows, rows},
+                      targets[i],
+                      DropoutStream(lane.order.seed, static_cast<std::uint64_t>(lane.step))});
+  }
+  const std::vector<LaneStepResult> results = engine.step(shares);
+  std::vector<StepSums> steps;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    Lane& lane = *lanes[i];
+    StepSums& step = steps.emplace_back();
+    step.rows = results[i].rows;
+    step.tokens = results[i].tokens;
+    step.correct = results[i].correct;
+    step.steps = 1;
+    step.loss = results[i].loss * static_cast<double>(step.rows);
+    const double rate = std::isfinite(step.loss) ? lane.learning_rate() : 0.0;
+    const double norm = std::isfinite(step.loss)
+                            ? lane.optimizer->update(rate, lane.order.weight_decay,
+                                                     largest_gradient, engine.threads())
+                            : step.loss;
+    if (std::isfinite(norm))
+      ++lane.step;
+    else
+      step.loss = std::numeric_limits<double>::quiet_NaN();
   }
   const double seconds = seconds_since(start);
   for (StepSums& step : steps) step.seconds = seconds;
   return steps;
 }
 
-EpochEnded end_epoch(const BackboneWeights& backbone, Lane& lane,
-                     const std::function<void()>& after_batch) {
-  const Evaluation evaluation = evaluate(backbone, lane.model, lane.validation, after_batch);
+EpochEnded end_epoch(Engine& engine, Lane& lane, const std::function<void()>& after_batch) {
+  const Evaluation evaluation = evaluate(engine, lane.model, lane.validation, after_batch);
   EpochEnded ended;
   ended.lane = lane.index;
   ended.epoch = static_cast<int>(lane.step / lane.steps_per_epoch);
@@ -276,12 +265,13 @@ EpochEnded end_epoch(const BackboneWeights& backbone, Lane& lane,
 void run_training(const Order& order, RunReport& report, const std::function<bool()>& stop) {
   if (order.device == "cuda")
     throw std::runtime_error("device \"cuda\" was asked for, but this build trains on CPUs only");
-  at::set_num_threads(order.threads);
+  at::set_num_threads(1);  // the engine has threads of its own
   const auto backbone = load_backbone(order.backbone_directory, order.backbone_sha256);
   report.record(RunStarted{::getpid(), program_version, backbone->sha256, "cpu", processor_name(),
                            order.threads});
   std::vector<std::unique_ptr<Lane>> lanes = prepare_lanes(order, *backbone, report);
 
+  Engine engine(*backbone, {order.threads, order.precision, {}});
   Heartbeat heartbeat(lanes, report);
   while (!lanes.empty()) {
     if (stop()) {
@@ -290,9 +280,9 @@ void run_training(const Order& order, RunReport& report, const std::function<boo
     }
     std::vector<Lane*> training;
     for (const auto& lane : lanes) training.push_back(lane.get());
-    const std::vector<StepSums> steps = train_step(*backbone, training);
+    const std::vector<StepSums> steps = train_step(engine, training);
     for (std::size_t i = 0; i < lanes.size(); ++i)
-      conclude_step(order, *backbone, *lanes[i], steps[i], heartbeat, report);
+      conclude_step(order, *backbone, engine, *lanes[i], steps[i], heartbeat, report);
     std::erase_if(lanes, [](const auto& lane) { return lane->ended; });
   }
   report.record(RunFinished{false});
