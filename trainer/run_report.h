@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 
@@ -27,18 +28,21 @@ class Descriptor {
 
 class RunReport {
  public:
-  // Takes worker.lock for its life and opens records.jsonl to append. Throws std::runtime_error
-  // where another worker holds the lock, std::system_error where the directory cannot be used.
+  // Takes worker.lock for its life and opens records.jsonl to append, behind its last whole line:
+  // an earlier worker may have died within one. Throws std::runtime_error where another worker
+  // holds the lock, std::system_error where the directory cannot be used.
   explicit RunReport(const std::filesystem::path& run_directory);
 
   const std::filesystem::path& directory() const { return directory_; }
 
-  // Appends one line with the time of now. Throws std::system_error, e.g. on a full disk.
+  // Appends one line with the time of now. Throws std::system_error, e.g. on a full disk, and then
+  // nothing of the line stays.
   void record(RecordBody body);
 
  private:
   std::filesystem::path directory_;
   Descriptor lock_;
+  std::mutex mutex_;  // of what is appended
   Descriptor records_;
 };
 
