@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 
 #include "trainer/content_hash.h"
 #include "trainer/mapped_file.h"
@@ -18,9 +19,14 @@ class Reader {
       : run_directory_(run_directory), order_sha256_(order_sha256) {}
 
   void take(const RunStarted& started) {
-    if (started.order_sha256 == order_sha256_) return;
+    counts_ = started.order_sha256 == order_sha256_;
+    if (counts_) return;
     history_ = {};
     bundles_.clear();
+  }
+  template <class Body>
+  void take_if_it_counts(const Body& body) {
+    if (counts_ || std::is_same_v<Body, RunStarted>) take(body);
   }
   void take(const DataReady& ready) { history_.data_ready.insert(ready.lane); }
   void take(const EpochEnded& ended) {
@@ -54,6 +60,7 @@ class Reader {
 
   const std::filesystem::path& run_directory_;
   const std::string& order_sha256_;
+  bool counts_ = false;  // what comes now is of our order
   RunHistory history_;
   std::map<int, LaneFinished> bundles_;
 };
@@ -73,7 +80,8 @@ RunHistory read_history(const std::filesystem::path& run_directory,
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line.find("\"type\":\"progress\"") != std::string_view::npos) continue;  // most of them
     try {
-      std::visit([&](const auto& body) { reader.take(body); }, parse_record(line).body);
+      std::visit([&](const auto& body) { reader.take_if_it_counts(body); },
+                 parse_record(line).body);
     } catch (const ProtocolError&) {  // torn by the end of its writer
     }
   }

@@ -69,11 +69,11 @@ class WorkerProcess {
   }
   ~WorkerProcess() { kill(); }
 
-  // Until lane 0 has reported this step, or the worker ended.
+  // Until a checkpoint has lane 0 at this step or later, or the worker ended.
   void wait_for_step(std::int64_t step) {
     while (!ended()) {
-      for (const auto& checkpoint : {load()})
-        if (checkpoint && checkpoint->header.lanes.front().step >= step) return;
+      const std::optional<Checkpoint> checkpoint = load();
+      if (checkpoint && checkpoint->header.lanes.front().step >= step) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
@@ -113,7 +113,7 @@ void write_order_file(const Directory& directory, const Order& order) {
 }
 
 std::function<bool()> stop_after(int steps) {
-  // Asked also while data is read; the count starts with the checkpoint's directory's first step.
+  // Asked also while data is read, about once a lane.
   return [left = steps]() mutable { return left-- <= 0; };
 }
 
@@ -199,8 +199,8 @@ TEST_CASE("a run stopped at any step goes on to the same bytes, alone and in com
       std::vector<Record> records;
       int processes = 0;
       do {
-        records = run(order, broken, stop_after(pieces + 10), {1e9});
-        REQUIRE(++processes < 60);
+        records = run(order, broken, stop_after(pieces + lanes), {1e9});
+        REQUIRE(++processes < 100);
       } while (all<RunFinished>(records).back().cancelled);
       CHECK(processes > 1);
       CHECK_FALSE(std::filesystem::exists(checkpoint_path(broken)));
@@ -221,11 +221,12 @@ TEST_CASE("a run stopped at any step goes on to the same bytes, alone and in com
 TEST_CASE("a worker killed again and again ends with the bytes of one that was left alone") {
   const ScratchDirectory scratch;
   std::vector<LaneOrder> lanes = three_lanes(scratch);
-  for (LaneOrder& lane : lanes) lane.n_epochs *= 8;
+  for (LaneOrder& lane : lanes) lane.n_epochs *= 20;
+  const std::string backbone = backbone_with_dropout(scratch).string();
   for (const std::size_t count : {std::size_t{1}, std::size_t{3}}) {
     CAPTURE(count);
     Order order = tiny_order({lanes.begin(), lanes.begin() + static_cast<std::ptrdiff_t>(count)});
-    order.backbone_directory = backbone_with_dropout(scratch).string();
+    order.backbone_directory = backbone;
     order.cache_directory = (scratch.path() / "cache").string();
     const Directory whole = scratch.path() / ("whole" + std::to_string(count));
     write_order_file(whole, order);
@@ -265,7 +266,6 @@ TEST_CASE("a run that is over is not trained again") {
 
   SUBCASE("but a lane whose bundle is damaged is") {
     write_text(directory / "lane-0" / "result.zip", before.substr(0, 100));
-    const auto model = model_files(directory, 1);
     records = run(order, directory);
     CHECK(all<LaneFinished>(records, 0).size() == 2);
     CHECK(all<LaneFinished>(records, 1).size() == 1);
@@ -286,7 +286,7 @@ TEST_CASE("a checkpoint that cannot be used is said to be so, and training start
   Order order = tiny_order({tiny_lane(scratch, "a", 2, 40, 1)});
   const Directory whole = scratch.path() / "whole", directory = scratch.path() / "run";
   run(order, whole);
-  run(order, directory, stop_after(14));
+  run(order, directory, stop_after(6));
   REQUIRE(std::filesystem::exists(checkpoint_path(directory)));
   std::string expected;
   SUBCASE("torn") {
