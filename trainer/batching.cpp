@@ -41,6 +41,8 @@ class Packer {
       std::vector<std::int64_t> lengths;
       for (std::size_t i = begin; i < end; ++i) {
         first_tokens_[rows_before + by_length[i]] = tokens();
+        batch_.rows.push_back({lane, static_cast<std::int64_t>(by_length[i]),
+                               source.rows->length(source.chosen[by_length[i]])});
         lengths.push_back(add_row(*source.rows, source.chosen[by_length[i]], longest));
       }
       bucket.mask = padding_mask(lengths, longest);

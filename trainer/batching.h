@@ -23,6 +23,13 @@ struct AttentionBucket {
   at::Tensor mask;  // (rows, 1, 1, length): 0 for tokens, -inf for padding; undefined: no padding
 };
 
+// A row in the order of tokens.
+struct PackedRow {
+  std::size_t lane = 0;
+  std::int64_t row = 0;  // its place among the lane's chosen ones
+  std::int64_t length = 0;
+};
+
 struct PackedBatch {
   at::Tensor token_ids;       // (tokens) int64
   at::Tensor position_ids;    // (tokens) int64, from 0 in each row
@@ -34,6 +41,7 @@ struct PackedBatch {
   bool has_padding = false;               // false: both maps are the identity
   std::vector<std::int64_t> lane_tokens;  // (lanes) tokens of each lane
   std::vector<std::int64_t> lane_rows;    // (lanes)
+  std::vector<PackedRow> rows;            // (rows) in the order of tokens, hence of buckets
   std::vector<AttentionBucket> buckets;
   std::int64_t tokens = 0;
 };

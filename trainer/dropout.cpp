@@ -1,44 +1,36 @@
-// Counter-based dropout masks: each element hashes its own position, so all can be made at once.
+// Dropout masks as tensors.
 #include "trainer/dropout.h"
 
 #include <torch/torch.h>
 
-#include "trainer/seeded_random.h"
+#include <vector>
 
 namespace graft {
-namespace {
 
-constexpr int draws_per_hash = 4;  // 16 bits decide one element
-
-}  // namespace
-
-DropoutStream::DropoutStream(std::uint64_t seed, std::uint64_t step)
-    : active_(true), key_(random_bits(seed, step)) {}
-
-at::Tensor DropoutStream::mask(at::IntArrayRef shape, double probability) {
-  at::Tensor result = at::empty(shape, at::kFloat);
-  const std::int64_t count = result.numel();
-  float* const values = result.mutable_data_ptr<float>();
-  const std::uint64_t base = random_bits(key_, ++draws_);
-  const auto threshold = static_cast<std::uint32_t>(probability * 65536.0);
-  const float kept = static_cast<float>(1.0 / (1.0 - threshold / 65536.0));
-  const std::int64_t groups = count / draws_per_hash;
-  at::parallel_for(0, groups, 8192, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t g = begin; g < end; ++g) {
-      const std::uint64_t bits = mix(base + static_cast<std::uint64_t>(g) * golden_gamma);
-      for (int k = 0; k < draws_per_hash; ++k)
-        values[g * draws_per_hash + k] = ((bits >> (16 * k)) & 0xffff) < threshold ? 0.0f : kept;
-    }
-  });
-  std::uint64_t bits = mix(base + static_cast<std::uint64_t>(groups) * golden_gamma);
-  for (std::int64_t i = groups * draws_per_hash; i < count; ++i, bits >>= 16)
-    values[i] = (bits & 0xffff) < threshold ? 0.0f : kept;
-  return result;
+DropoutRule dropout_rule(double probability) {
+  DropoutRule rule;
+  rule.threshold = static_cast<std::uint32_t>(probability * 65536.0);
+  rule.kept = static_cast<float>(1.0 / (1.0 - rule.threshold / 65536.0));
+  return rule;
 }
 
-at::Tensor DropoutStream::apply(const at::Tensor& x, double probability) {
-  if (!active_ || probability <= 0.0) return x;
-  return x * mask(x.sizes(), probability);
+at::Tensor DropoutStream::apply(const at::Tensor& x, std::span<const std::int64_t> batch_rows,
+                                DropoutSite site, double probability) const {
+  const DropoutRule applied = rule(probability);
+  if (applied.threshold == 0) return x;
+  std::vector<std::uint64_t> keys;
+  for (const std::int64_t row : batch_rows) keys.push_back(key(site, row));
+  const std::vector<std::int64_t> elements(keys.size(), 0);
+  return x * dropout_mask(keys, elements, x.size(1), applied);
+}
+
+at::Tensor dropout_mask(std::span<const std::uint64_t> keys, std::span<const std::int64_t> elements,
+                        std::int64_t width, DropoutRule rule) {
+  const auto rows = static_cast<std::int64_t>(keys.size());
+  at::Tensor mask = at::ones({rows, width}, at::kFloat);
+  vector_kernels<float>().dropout(mask.mutable_data_ptr<float>(), rows, width, keys.data(),
+                                  elements.data(), rule);
+  return mask;
 }
 
 }  // namespace graft

@@ -19,14 +19,55 @@ struct Pass {
   at::IntArrayRef lane_sizes;  // (lanes) tokens of each lane, in the last layer its rows
 };
 
-// Dropout lane by lane: each lane's mask comes from its own stream. x: (tokens, width).
-at::Tensor dropout(const Pass& pass, const at::Tensor& x, double probability) {
-  if (!pass.lanes.front().dropout->active() || probability <= 0.0) return x;
-  std::vector<at::Tensor> masks;
-  for (std::size_t lane = 0; lane < pass.lanes.size(); ++lane)
-    masks.push_back(
-        pass.lanes[lane].dropout->mask({pass.lane_sizes[lane], x.size(1)}, probability));
-  return x * (masks.size() == 1 ? masks.front() : at::cat(masks));
+DropoutRule rule_of(const Pass& pass, double probability) {
+  return pass.lanes.front().dropout.rule(probability);
+}
+
+// x: (tokens, width), or (rows, width) of the rows' first tokens in the order asked for.
+at::Tensor dropout(const Pass& pass, const at::Tensor& x, DropoutSite site, double probability,
+                   bool first_tokens) {
+  const DropoutRule rule = rule_of(pass, probability);
+  if (rule.threshold == 0) return x;
+  const std::int64_t stride = dropout_stride(x.size(1));
+  std::vector<std::uint64_t> keys;
+  std::vector<std::int64_t> elements;
+  if (first_tokens) {
+    for (std::size_t lane = 0; lane < pass.lanes.size(); ++lane)
+      for (std::int64_t row = 0; row < pass.batch.lane_rows[lane]; ++row)
+        keys.push_back(pass.lanes[lane].dropout.key(site, row));
+    elements.assign(keys.size(), 0);
+  } else {
+    for (const PackedRow& row : pass.batch.rows) {
+      keys.insert(keys.end(), static_cast<std::size_t>(row.length),
+                  pass.lanes[row.lane].dropout.key(site, row.row));
+      for (std::int64_t t = 0; t < row.length; ++t) elements.push_back(t * stride);
+    }
+  }
+  return x * dropout_mask(keys, elements, x.size(1), rule);
+}
+
+// weights (rows, heads, length, length) of one bucket, whose first row is first_row of the batch.
+at::Tensor drop_weights(const Pass& pass, const AttentionBucket& bucket, std::size_t first_row,
+                        const at::Tensor& weights, std::size_t layer) {
+  const DropoutRule rule = rule_of(pass, pass.config.attention_dropout);
+  if (rule.threshold == 0) return weights;
+  at::Tensor mask = at::ones_like(weights);
+  for (std::int64_t r = 0; r < bucket.rows; ++r) {
+    const PackedRow& row = pass.batch.rows[first_row + static_cast<std::size_t>(r)];
+    const std::int64_t queries = pass.config.heads * row.length;
+    const std::int64_t stride = dropout_stride(row.length);
+    const std::vector<std::uint64_t> keys(
+        static_cast<std::size_t>(queries),
+        pass.lanes[row.lane].dropout.key(DropoutSite::attention_weights(layer), row.row));
+    std::vector<std::int64_t> elements;
+    for (std::int64_t q = 0; q < queries; ++q) elements.push_back(q * stride);
+    mask[r]
+        .slice(1, 0, row.length)
+        .slice(2, 0, row.length)
+        .copy_(dropout_mask(keys, elements, row.length, rule)
+                   .view({pass.config.heads, row.length, row.length}));
+  }
+  return weights * mask;
 }
 
 // -> (tokens, hidden)
@@ -36,12 +77,13 @@ at::Tensor embed(const Pass& pass) {
   x += at::embedding(backbone.position_embeddings, pass.batch.position_ids);
   x += at::embedding(backbone.token_type_embeddings, pass.batch.token_type_ids);
   x = layer_norm(x, backbone.embeddings_norm, pass.config.layer_norm_epsilon);
-  return dropout(pass, x, pass.config.hidden_dropout);
+  return dropout(pass, x, DropoutSite::embeddings(), pass.config.hidden_dropout, false);
 }
 
 // softmax(QK'/sqrt(d))V of one bucket; q, k, v: (rows * length, hidden), padded -> the same shape.
-at::Tensor attend(const Pass& pass, const AttentionBucket& bucket, const at::Tensor& q,
-                  const at::Tensor& k, const at::Tensor& v) {
+at::Tensor attend(const Pass& pass, std::size_t layer, const AttentionBucket& bucket,
+                  std::size_t first_row, const at::Tensor& q, const at::Tensor& k,
+                  const at::Tensor& v) {
   const std::int64_t width = pass.config.hidden_size / pass.config.heads;
   const auto by_head = [&](const at::Tensor& x) {
     return x.view({bucket.rows, bucket.length, pass.config.heads, width}).transpose(1, 2);
@@ -49,15 +91,15 @@ at::Tensor attend(const Pass& pass, const AttentionBucket& bucket, const at::Ten
   const double scale = 1.0 / std::sqrt(static_cast<double>(width));
   at::Tensor scores = at::matmul(by_head(q) * scale, by_head(k).transpose(2, 3));
   if (bucket.mask.defined()) scores = scores + bucket.mask;  // (rows, heads, length, length)
-  const at::Tensor weights = pass.lanes[bucket.lane].dropout->apply(
-      at::softmax(scores, -1), pass.config.attention_dropout);  // (rows, heads, length, length)
-  return at::matmul(weights, by_head(v))                        // (rows, heads, length, width)
+  const at::Tensor weights = drop_weights(pass, bucket, first_row, at::softmax(scores, -1), layer);
+  return at::matmul(weights, by_head(v))  // (rows, heads, length, width)
       .transpose(1, 2)
       .reshape({bucket.rows * bucket.length, pass.config.hidden_size});
 }
 
 // x: (tokens, hidden) -> each head's weighted values side by side, (tokens, hidden).
-at::Tensor self_attention(const Pass& pass, const BackboneLayer& layer, const at::Tensor& x) {
+at::Tensor self_attention(const Pass& pass, std::size_t layer_index, const at::Tensor& x) {
+  const BackboneLayer& layer = pass.backbone.layers[layer_index];
   const PackedBatch& batch = pass.batch;
   std::vector<std::int64_t> places;  // (buckets)
   for (const AttentionBucket& bucket : batch.buckets) places.push_back(bucket.rows * bucket.length);
@@ -68,8 +110,12 @@ at::Tensor self_attention(const Pass& pass, const BackboneLayer& layer, const at
   const auto keys = project(layer.key);
   const auto values = project(layer.value);
   std::vector<at::Tensor> contexts;
-  for (std::size_t b = 0; b < batch.buckets.size(); ++b)
-    contexts.push_back(attend(pass, batch.buckets[b], queries[b], keys[b], values[b]));
+  std::size_t first_row = 0;
+  for (std::size_t b = 0; b < batch.buckets.size(); ++b) {
+    contexts.push_back(
+        attend(pass, layer_index, batch.buckets[b], first_row, queries[b], keys[b], values[b]));
+    first_row += static_cast<std::size_t>(batch.buckets[b].rows);
+  }
   return unpad(contexts.size() == 1 ? contexts.front() : at::cat(contexts), batch);
 }
 
@@ -118,19 +164,21 @@ at::Tensor encode(const BackboneWeights& backbone, std::span<const EncoderLane> 
   at::Tensor x = embed(pass);  // (tokens, hidden)
   for (std::size_t i = 0; i < backbone.layers.size(); ++i) {
     const BackboneLayer& layer = backbone.layers[i];
-    at::Tensor context = self_attention(pass, layer, x);  // (tokens, hidden)
-    if (i + 1 == backbone.layers.size()) {
+    const bool last = i + 1 == backbone.layers.size();
+    at::Tensor context = self_attention(pass, i, x);  // (tokens, hidden)
+    if (last) {
       // Nobody reads the other tokens of the last layer: from here on tokens are rows.
       context = context.index_select(0, batch.first_tokens);
       x = x.index_select(0, batch.first_tokens);
       pass.lane_sizes = batch.lane_rows;
     }
     at::Tensor z = linear(context, layer.attention_output);
-    z = dropout(pass, z, probability);  // (tokens, hidden)
+    z = dropout(pass, z, DropoutSite::attention_output(i), probability, last);  // (tokens, hidden)
     x = close_sub_block(pass, i, &AdapterLayer::attention, layer.attention_norm, z, x);
 
     z = activate(pass.config.activation, linear(x, layer.intermediate));  // (tokens, intermediate)
-    z = dropout(pass, linear(z, layer.output), probability);              // (tokens, hidden)
+    z = dropout(pass, linear(z, layer.output), DropoutSite::feed_forward_output(i), probability,
+                last);  // (tokens, hidden)
     x = close_sub_block(pass, i, &AdapterLayer::feed_forward, layer.output_norm, z, x);
   }
   return x;  // (rows, hidden)

@@ -19,7 +19,7 @@ namespace graft {
 
 struct EncoderLane {
   const Adapter* adapter = nullptr;  // nullptr: the backbone as it is
-  DropoutStream* dropout = nullptr;  // of the lane; not active in evaluation
+  DropoutStream dropout;             // of the lane; not active in evaluation
 };
 
 // lanes: one each lane of the batch. Returns the last hidden states of each row's first token

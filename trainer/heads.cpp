@@ -21,10 +21,10 @@ void initialize(Head& head, double standard_deviation, at::Generator& generator)
 }
 
 at::Tensor head_logits(const Head& head, const at::Tensor& states, double dropout_probability,
-                       DropoutStream& dropout) {
-  at::Tensor x = dropout.apply(states, dropout_probability);  // (rows, hidden)
-  x = at::tanh(linear(x, head.dense));                        // (rows, hidden)
-  x = dropout.apply(x, dropout_probability);
+                       const DropoutStream& dropout, std::span<const std::int64_t> batch_rows) {
+  at::Tensor x = dropout.apply(states, batch_rows, DropoutSite::head_input(), dropout_probability);
+  x = at::tanh(linear(x, head.dense));  // (rows, hidden)
+  x = dropout.apply(x, batch_rows, DropoutSite::head_hidden(), dropout_probability);
   return linear(x, head.output);  // (rows, classes)
 }
 

@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "trainer/dropout.h"
@@ -29,9 +30,10 @@ Head make_head(HeadKind kind, std::int64_t hidden_size, std::int64_t classes);
 // Weights N(0, standard_deviation), biases zero.
 void initialize(Head& head, double standard_deviation, at::Generator& generator);
 
-// states (rows, hidden) of each row's [CLS] -> logits (rows, classes).
+// states (rows, hidden) of each row's [CLS] -> logits (rows, classes). batch_rows (rows) names the
+// rows for their dropout.
 at::Tensor head_logits(const Head& head, const at::Tensor& states, double dropout_probability,
-                       DropoutStream& dropout);
+                       const DropoutStream& dropout, std::span<const std::int64_t> batch_rows);
 
 // logits (rows, classes), targets (rows) int64 -> mean over the rows, a scalar.
 at::Tensor head_loss(const Head& head, const at::Tensor& logits, const at::Tensor& targets);

@@ -15,7 +15,7 @@
 namespace graft {
 namespace {
 
-constexpr std::int64_t evaluation_tokens = 2048;  // of a batch
+constexpr std::int64_t evaluation_tokens = 4096;  // of a batch
 
 LaneData choose(const TokenizedFile& file, ChosenRows chosen) {
   LaneData data;
@@ -62,14 +62,6 @@ std::vector<std::vector<std::size_t>> evaluation_batches(const TokenizedRows& ro
     tokens += rows.length(row);
   }
   return batches;
-}
-
-at::Tensor logits_without_dropout(const BackboneWeights& backbone, const TaskModel& model,
-                                  const TokenizedRows& rows, std::span<const std::size_t> chosen) {
-  DropoutStream no_dropout;
-  const LaneRows lane_rows{&rows, chosen};
-  const ForwardLane lane{&model, &no_dropout};
-  return forward(backbone, {&lane, 1}, pack({&lane_rows, 1})).front();
 }
 
 }  // namespace
@@ -152,7 +144,7 @@ std::span<const std::size_t> next_rows(Lane& lane) {
       .subspan(begin, std::min(batch_size, lane.epoch_order.size() - begin));
 }
 
-Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, const LaneData& data,
+Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
                     const std::function<void()>& after_batch) {
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
   if (data.rows.size() == 0) return {none, none, none};
@@ -162,7 +154,7 @@ Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, con
   for (const auto& batch : evaluation_batches(data.rows)) {
     std::vector<std::int64_t> targets;
     for (const std::size_t row : batch) targets.push_back(data.class_ids[row]);
-    const at::Tensor logits = logits_without_dropout(backbone, model, data.rows, batch);
+    const at::Tensor logits = engine.logits(model, {&data.rows, batch});
     loss += head_loss(model.head, logits, at::tensor(targets, at::kLong)).item<double>() *
             static_cast<double>(batch.size());
     const at::Tensor classes = logits.argmax(1);  // (rows)
@@ -177,7 +169,9 @@ Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, con
 at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,
                       const TokenizedRows& rows, std::size_t row) {
   const at::NoGradGuard no_gradients;
-  return logits_without_dropout(backbone, model, rows, {&row, 1})[0];
+  const LaneRows lane_rows{&rows, {&row, 1}};
+  const ForwardLane lane{&model, {}};
+  return forward(backbone, {&lane, 1}, pack({&lane_rows, 1})).front()[0];
 }
 
 }  // namespace graft

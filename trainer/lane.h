@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "trainer/backbone.h"
+#include "trainer/engine.h"
 #include "trainer/optimizer.h"
 #include "trainer/protocol.h"
 #include "trainer/task_model.h"
@@ -112,7 +113,7 @@ struct Evaluation {
 
 // Without dropout. NaN for no rows. Calls after_batch() between batches, so that a long evaluation
 // is no silence.
-Evaluation evaluate(const BackboneWeights& backbone, const TaskModel& model, const LaneData& data,
+Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
                     const std::function<void()>& after_batch);
 
 // One row alone, without dropout, so that its bits depend on nothing else: (classes).

@@ -3,32 +3,37 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
+
+#include "trainer/kernels/vector_kernels.h"
 
 namespace graft {
 namespace {
 
-constexpr double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+constexpr double beta1 = 0.9, beta2 = 0.999;
+constexpr std::int64_t block_size = 1 << 15;
 
 }  // namespace
 
 AdamW::AdamW(const std::vector<at::Tensor*>& tensors) {
   std::int64_t count = 0;
-  for (const at::Tensor* tensor : tensors) {
-    ranges_.push_back({count, count + tensor->numel(), tensor->dim() > 1});
-    count += tensor->numel();
-  }
+  for (const at::Tensor* tensor : tensors) count += tensor->numel();
   values_ = at::empty({count}, at::kFloat);
   gradients_ = at::zeros({count}, at::kFloat);
   first_moments_ = at::zeros({count}, at::kFloat);
   second_moments_ = at::zeros({count}, at::kFloat);
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const auto [begin, end, decays] = ranges_[i];
-    const std::vector<std::int64_t> shape = tensors[i]->sizes().vec();
+  std::int64_t begin = 0;
+  for (at::Tensor* tensor : tensors) {
+    const std::vector<std::int64_t> shape = tensor->sizes().vec();
+    const std::int64_t end = begin + tensor->numel();
+    for (std::int64_t block = begin; block < end; block += block_size)
+      blocks_.push_back({block, std::min(end, block + block_size), tensor->dim() > 1});
     at::Tensor view = values_.slice(0, begin, end).view(shape);
-    view.copy_(tensors[i]->detach());
-    *tensors[i] = view.detach().requires_grad_(true);
-    tensors[i]->mutable_grad() = gradients_.slice(0, begin, end).view(shape);
+    view.copy_(tensor->detach());
+    *tensor = view.detach().requires_grad_(true);
+    tensor->mutable_grad() = gradients_.slice(0, begin, end).view(shape);
+    begin = end;
   }
 }
 
@@ -43,36 +48,40 @@ void AdamW::restore(const State& state) {
   steps_ = state.steps;
 }
 
-void AdamW::zero_gradients() {
-  gradients_.zero_();
-}
+double AdamW::update(double learning_rate, double weight_decay, double largest_norm,
+                     ThreadPool& threads) {
+  const OptimizerKernels& kernels = optimizer_kernels();
+  float* const gradient = gradients_.mutable_data_ptr<float>();
+  std::vector<double> squares(blocks_.size());
+  threads.run(blocks_.size(), [&](std::size_t i, std::size_t) {
+    const Block& block = blocks_[i];
+    squares[i] = kernels.sum_of_squares(gradient + block.begin, block.end - block.begin);
+  });
+  double sum = 0;
+  for (const double square : squares) sum += square;
+  const double norm = std::sqrt(sum);
+  if (!std::isfinite(norm)) {
+    gradients_.zero_();
+    return norm;
+  }
+  const auto scale = static_cast<float>(norm > largest_norm ? largest_norm / (norm + 1e-6) : 1.0);
 
-double AdamW::clip_gradients(double max_norm) {
-  const double norm = gradients_.norm().item<double>();
-  if (norm > max_norm) gradients_.mul_(max_norm / (norm + 1e-6));
-  return norm;
-}
-
-void AdamW::step(double learning_rate, double weight_decay) {
   ++steps_;
   const double correction1 = 1.0 - std::pow(beta1, static_cast<double>(steps_));
   const double correction2 = 1.0 - std::pow(beta2, static_cast<double>(steps_));
-  const auto b1 = static_cast<float>(beta1), b2 = static_cast<float>(beta2);
   const auto rate = static_cast<float>(learning_rate / correction1);
   const auto root = static_cast<float>(1.0 / std::sqrt(correction2));
-  const auto tiny = static_cast<float>(epsilon);
   float* const value = values_.mutable_data_ptr<float>();
-  const float* const gradient = gradients_.const_data_ptr<float>();
   float* const first = first_moments_.mutable_data_ptr<float>();
   float* const second = second_moments_.mutable_data_ptr<float>();
-  for (const Range& range : ranges_) {
-    const auto keep = static_cast<float>(range.decays ? 1.0 - learning_rate * weight_decay : 1.0);
-    for (std::int64_t i = range.begin; i < range.end; ++i) {
-      first[i] = b1 * first[i] + (1.0f - b1) * gradient[i];
-      second[i] = b2 * second[i] + (1.0f - b2) * gradient[i] * gradient[i];
-      value[i] = value[i] * keep - rate * first[i] / (std::sqrt(second[i]) * root + tiny);
-    }
-  }
+  threads.run(blocks_.size(), [&](std::size_t i, std::size_t) {
+    const auto [begin, end, decays] = blocks_[i];
+    const auto keep = static_cast<float>(decays ? 1.0 - learning_rate * weight_decay : 1.0);
+    kernels.adamw(value + begin, gradient + begin, first + begin, second + begin, end - begin,
+                  scale, keep, rate, root);
+    std::fill(gradient + begin, gradient + end, 0.0f);
+  });
+  return norm;
 }
 
 }  // namespace graft

@@ -8,25 +8,23 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <string>
-#include <utility>
 #include <vector>
+
+#include "trainer/thread_pool.h"
 
 namespace graft {
 
 class AdamW {
  public:
   // tensors: pointers to the model's own, which are replaced by views of the same values and shape
-  // that require gradients. Weight decay leaves vectors (biases, LayerNorms) alone.
+  // that require gradients, which are zero. Weight decay leaves vectors (biases, LayerNorms) alone.
   explicit AdamW(const std::vector<at::Tensor*>& tensors);
 
-  void zero_gradients();
-
-  // Scales the gradients to a global norm of at most max_norm; returns the norm before.
-  double clip_gradients(double max_norm);
-
-  // One update with decoupled weight decay; betas 0.9 and 0.999, epsilon 1e-8.
-  void step(double learning_rate, double weight_decay);
+  // One update with decoupled weight decay, betas 0.9 and 0.999, epsilon 1e-8, of gradients scaled
+  // to a global norm of at most largest_norm. Returns the norm before; where it is not finite
+  // nothing is updated. Gradients are zero afterwards. The same bits with any number of threads.
+  double update(double learning_rate, double weight_decay, double largest_norm,
+                ThreadPool& threads);
 
   std::int64_t parameters() const { return values_.numel(); }
   at::Tensor snapshot() const { return values_.clone(); }  // (parameters)
@@ -41,12 +39,12 @@ class AdamW {
   void restore(const State& state);
 
  private:
-  struct Range {
+  struct Block {  // what a thread takes at a time
     std::int64_t begin, end;
     bool decays;
   };
 
-  std::vector<Range> ranges_;
+  std::vector<Block> blocks_;
   at::Tensor values_, gradients_;              // (parameters)
   at::Tensor first_moments_, second_moments_;  // (parameters)
   std::int64_t steps_ = 0;

@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::array<std::string_view, 2> method_names{"houlsby", "pfeiffer"};
 constexpr std::array<std::string_view, 5> activation_names{"swish", "relu", "gelu", "gelu_new",
                                                            "tanh"};
+constexpr std::array<std::string_view, 3> precision_names{"auto", "fp32", "bf16"};
 
 template <class Enum, std::size_t N>
 std::optional<Enum> parse_name(const std::array<std::string_view, N>& names,
@@ -44,12 +45,12 @@ class MemberWriter {
   explicit MemberWriter(Json& object) : object_(object) {}
 
   void operator()(const char* name, const auto& value) { object_[name] = to_json(value); }
-  void optional(const char* name, const auto& value) { object_[name] = to_json(value); }
+  void optional(const char* name, const auto& value) { (*this)(name, value); }
 
  private:
   template <class T>
   static Json to_json(const T& value) {
-    if constexpr (std::same_as<T, AdapterMethod> || std::same_as<T, Activation>) {
+    if constexpr (std::is_enum_v<T>) {
       return to_string(value);
     } else if constexpr (std::same_as<T, double>) {
       return std::isfinite(value) ? Json(value) : Json(nullptr);
@@ -128,7 +129,7 @@ class MemberReader {
     read(*found, path, value);
   }
 
-  // Where it is missing, value stays as it is.
+  // A member that older writers do not have keeps its default.
   void optional(const char* name, auto& value) {
     if (object_.contains(name)) (*this)(name, value);
   }
@@ -151,6 +152,8 @@ class MemberReader {
       read_name(json, path, value, parse_adapter_method);
     } else if constexpr (std::same_as<T, Activation>) {
       read_name(json, path, value, parse_activation);
+    } else if constexpr (std::same_as<T, Precision>) {
+      read_name(json, path, value, parse_precision);
     } else {
       MemberReader reader(json, path + ".");
       describe(reader, value);
@@ -233,6 +236,14 @@ std::string_view to_string(Activation activation) {
 
 std::optional<Activation> parse_activation(std::string_view text) {
   return parse_name<Activation>(activation_names, text);
+}
+
+std::string_view to_string(Precision precision) {
+  return precision_names.at(static_cast<std::size_t>(precision));
+}
+
+std::optional<Precision> parse_precision(std::string_view text) {
+  return parse_name<Precision>(precision_names, text);
 }
 
 // ---- Orders ------------------------------------------------------------------------------------

@@ -48,6 +48,11 @@ enum class Activation { swish, relu, gelu, gelu_new, tanh };
 std::string_view to_string(Activation activation);
 std::optional<Activation> parse_activation(std::string_view text);
 
+// How a worker keeps activations and multiplies: what is fastest on its machine, or one of the two.
+enum class Precision { automatic, fp32, bf16 };
+std::string_view to_string(Precision precision);
+std::optional<Precision> parse_precision(std::string_view text);
+
 struct DataFile {
   std::string path;    // absolute path of the bytes
   std::string name;    // the customer's name for it; its suffix picks the format (.jsonl .csv .tsv)
@@ -87,6 +92,7 @@ struct Order {
   std::string device = "auto";  // auto | cpu | cuda
   // What can be made again is kept below it for other runs; empty or absent: nothing is kept.
   std::string cache_directory;
+  Precision precision = Precision::automatic;
   std::vector<LaneOrder> lanes;
 };
 
@@ -235,9 +241,10 @@ struct LanePosition {
 };
 
 struct CheckpointHeader {
-  std::string program_version;  // that wrote it
-  std::string order_sha256;     // of what decides the result
-  double time = 0;              // unix seconds
+  std::string program_version;         // that wrote it
+  std::string order_sha256;            // of what decides the result
+  double time = 0;                     // unix seconds
+  std::optional<Precision> precision;  // that was chosen; none: of the readable pass
   std::vector<LanePosition> lanes;
 };
 

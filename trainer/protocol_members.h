@@ -55,6 +55,7 @@ void describe(auto& member, Of<Order> auto& order) {
   member("threads", order.threads);
   member("device", order.device);
   member.optional("cache_directory", order.cache_directory);
+  member.optional("precision", order.precision);
   member("lanes", order.lanes);
 }
 
@@ -180,6 +181,7 @@ void describe(auto& member, Of<CheckpointHeader> auto& header) {
   member("program_version", header.program_version);
   member("order_sha256", header.order_sha256);
   member("time", header.time);
+  member("precision", header.precision);
   member("lanes", header.lanes);
 }
 

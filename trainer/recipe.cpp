@@ -20,57 +20,46 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-std::vector<StepSums> train_step(const BackboneWeights& backbone, std::span<Lane* const> lanes) {
+std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
   const auto start = Clock::now();
-  std::vector<LaneRows> rows;
-  std::vector<DropoutStream> dropouts;
-  dropouts.reserve(lanes.size());
-  std::vector<ForwardLane> forward_lanes;
-  for (Lane* lane : lanes) {
-    rows.push_back({&lane->training.rows, next_rows(*lane)});
-    dropouts.emplace_back(lane->order.seed, static_cast<std::uint64_t>(lane->step));
-    forward_lanes.push_back({&lane->model, &dropouts.back()});
-    lane->optimizer->zero_gradients();
-  }
-  const PackedBatch batch = pack(rows);
-  const std::vector<at::Tensor> logits = forward(backbone, forward_lanes, batch);
-
-  std::vector<at::Tensor> losses;
-  std::vector<StepSums> steps;
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    std::vector<std::int64_t> classes;
-    for (const std::size_t row : rows[i].chosen)
-      classes.push_back(lanes[i]->training.class_ids[row]);
-    const at::Tensor targets = at::tensor(classes, at::kLong);  // (rows)
-    losses.push_back(head_loss(lanes[i]->model.head, logits[i], targets));
-    StepSums step;
-    step.rows = batch.lane_rows[i];
-    step.tokens = batch.lane_tokens[i];
-    step.steps = 1;
-    step.loss = losses[i].item<double>() * static_cast<double>(step.rows);
-    step.correct = logits[i].detach().argmax(1).eq(targets).sum().item<std::int64_t>();
-    steps.push_back(step);
-  }
-  at::stack(losses).sum().backward();
-
+  std::vector<LaneStep> shares;
+  std::vector<std::vector<std::int64_t>> targets(lanes.size());  // (rows) of each lane
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     Lane& lane = *lanes[i];
-    const double norm = lane.optimizer->clip_gradients(largest_gradient);
-    if (!std::isfinite(steps[i].loss) || !std::isfinite(norm)) {
-      steps[i].loss = std::numeric_limits<double>::quiet_NaN();
-      continue;
-    }
-    lane.optimizer->step(lane.learning_rate(), lane.order.weight_decay);
-    ++lane.step;
+    const std::span<const std::size_t> rows = next_rows(lane);
+    for (const std::size_t row : rows) targets[i].push_back(lane.training.class_ids[row]);
+    shares.push_back({&lane.model,
+                      {&lane.training.rows, rows},
+                      targets[i],
+                      DropoutStream(lane.order.seed, static_cast<std::uint64_t>(lane.step))});
+  }
+  const std::vector<LaneStepResult> results = engine.step(shares);
+  std::vector<StepSums> steps;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    Lane& lane = *lanes[i];
+    StepSums& step = steps.emplace_back();
+    step.rows = results[i].rows;
+    step.tokens = results[i].tokens;
+    step.correct = results[i].correct;
+    step.steps = 1;
+    step.loss = results[i].loss * static_cast<double>(step.rows);
+    const double rate = std::isfinite(step.loss) ? lane.learning_rate() : 0.0;
+    const double norm = std::isfinite(step.loss)
+                            ? lane.optimizer->update(rate, lane.order.weight_decay,
+                                                     largest_gradient, engine.threads())
+                            : step.loss;
+    if (std::isfinite(norm))
+      ++lane.step;
+    else
+      step.loss = std::numeric_limits<double>::quiet_NaN();
   }
   const double seconds = seconds_since(start);
   for (StepSums& step : steps) step.seconds = seconds;
   return steps;
 }
 
-EpochEnded end_epoch(const BackboneWeights& backbone, Lane& lane,
-                     const std::function<void()>& after_batch) {
-  const Evaluation evaluation = evaluate(backbone, lane.model, lane.validation, after_batch);
+EpochEnded end_epoch(Engine& engine, Lane& lane, const std::function<void()>& after_batch) {
+  const Evaluation evaluation = evaluate(engine, lane.model, lane.validation, after_batch);
   EpochEnded ended;
   ended.lane = lane.index;
   ended.epoch = static_cast<int>(lane.step / lane.steps_per_epoch);

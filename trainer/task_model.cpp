@@ -3,6 +3,8 @@
 
 #include <torch/torch.h>
 
+#include <numeric>
+
 #include "trainer/encoder_bert.h"
 
 namespace graft {
@@ -43,9 +45,12 @@ std::vector<at::Tensor> forward(const BackboneWeights& backbone, std::span<const
   const at::Tensor states = encode(backbone, encoder_lanes, batch);  // (rows, hidden)
   const auto lane_states = at::split_with_sizes(states, batch.lane_rows);
   std::vector<at::Tensor> logits;
-  for (std::size_t i = 0; i < lanes.size(); ++i)
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(batch.lane_rows[i]));
+    std::iota(rows.begin(), rows.end(), std::int64_t{0});
     logits.push_back(head_logits(lanes[i].model->head, lane_states[i], backbone.config.head_dropout,
-                                 *lanes[i].dropout));
+                                 lanes[i].dropout, rows));
+  }
   return logits;
 }
 

@@ -43,7 +43,7 @@ void initialize(TaskModel& model, const LaneOrder& order, const BackboneWeights&
 
 struct ForwardLane {
   const TaskModel* model = nullptr;
-  DropoutStream* dropout = nullptr;
+  DropoutStream dropout;  // not active in evaluation
 };
 
 // One model a lane of the batch -> its logits, (lane's rows, classes).

@@ -128,7 +128,7 @@ void check_finite(const Lane& lane, const StepSums& step) {
 }
 
 // After a lane's step: sums, records, end of an epoch, end of the lane.
-void conclude_step(const Order& order, const BackboneWeights& backbone, Lane& lane,
+void conclude_step(const Order& order, const BackboneWeights& backbone, Engine& engine, Lane& lane,
                    const StepSums& step, ProgressReporter& progress, RunReport& report) {
   const bool survives = lane_survives(lane.index, report, [&] {
     check_finite(lane, step);
@@ -137,7 +137,7 @@ void conclude_step(const Order& order, const BackboneWeights& backbone, Lane& la
     progress.beat();
     if (lane.step % lane.steps_per_epoch == 0) {
       const auto start = Clock::now();
-      const EpochEnded ended = end_epoch(backbone, lane, [&] { progress.beat(); });
+      const EpochEnded ended = end_epoch(engine, lane, [&] { progress.beat(); });
       const double seconds = seconds_since(start);
       lane.evaluation_seconds += seconds;
       lane.epochs_ended = ended.epoch;
@@ -155,14 +155,18 @@ void conclude_step(const Order& order, const BackboneWeights& backbone, Lane& la
 // The lanes of a run from their data to their results. One thread.
 class Training {
  public:
-  Training(const Order& order, const BackboneWeights& backbone, RunReport& report,
-           const RunOptions& options, std::string order_sha256)
+  // checkpoint: of an earlier process, where there is one for this order.
+  Training(const Order& order, const BackboneWeights& backbone, Engine& engine, RunReport& report,
+           const RunOptions& options, std::string order_sha256,
+           std::optional<Checkpoint> checkpoint)
       : order_(order),
         backbone_(backbone),
+        engine_(engine),
         report_(report),
         options_(options),
         order_sha256_(std::move(order_sha256)),
         history_(read_history(report.directory(), order_sha256_)),
+        checkpoint_(std::move(checkpoint)),
         progress_(lanes_, report),
         writer_(report),
         feed_(order, backbone.config, lanes_to_train()) {}
@@ -170,9 +174,11 @@ class Training {
   // True: every lane came to its end; false: stop() said so, and a checkpoint is there.
   bool run(const std::function<bool()>& stop);
 
+  // Why there is no checkpoint though there was one.
+  void regret(const std::string& problem);
+
  private:
   std::vector<int> lanes_to_train() const;
-  void load();
   bool take_in(const std::function<bool()>& stop);
   void join(LaneFeed::Ready ready);
   bool go_on_from_checkpoint(Lane& lane);
@@ -181,6 +187,7 @@ class Training {
 
   const Order& order_;
   const BackboneWeights& backbone_;
+  Engine& engine_;
   RunReport& report_;
   const RunOptions& options_;
   const std::string order_sha256_;
@@ -201,13 +208,7 @@ std::vector<int> Training::lanes_to_train() const {
   return lanes;
 }
 
-void Training::load() {
-  std::string problem;
-  checkpoint_ = load_checkpoint(report_.directory(), order_sha256_, problem);
-  if (checkpoint_)  // else a lane that is done would stay in every later checkpoint
-    for (std::size_t i = 0; i < checkpoint_->tensors.size(); ++i)
-      if (history_.concluded(checkpoint_->header.lanes[i].lane)) checkpoint_->tensors[i] = {};
-  if (problem.empty()) return;
+void Training::regret(const std::string& problem) {
   for (const int lane : lanes_to_train())
     report_.record(Notice{lane, "warn",
                           "The checkpoint of an earlier attempt cannot be used: " + problem +
@@ -272,14 +273,14 @@ void Training::step() {
   std::vector<Lane*> training;
   for (const auto& lane : lanes_) training.push_back(lane.get());
   const auto start = idle_since_.value_or(Clock::now());
-  const std::vector<StepSums> steps = train_step(backbone_, training);
+  const std::vector<StepSums> steps = train_step(engine_, training);
   std::int64_t tokens = 0;
   for (const StepSums& step : steps) tokens += step.tokens;
   progress_.pace().add_step(tokens, seconds_since(start));
 
   bool epoch_ended = false;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    conclude_step(order_, backbone_, *lanes_[i], steps[i], progress_, report_);
+    conclude_step(order_, backbone_, engine_, *lanes_[i], steps[i], progress_, report_);
     epoch_ended |= lanes_[i]->step % lanes_[i]->steps_per_epoch == 0;
   }
   std::erase_if(lanes_, [](const auto& lane) { return lane->ended; });
@@ -294,10 +295,12 @@ void Training::save() {
   checkpoint.header.order_sha256 = order_sha256_;
   checkpoint.header.time =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  checkpoint.header.precision = engine_.precision();
   for (const auto& lane : lanes_) add_lane(checkpoint, *lane);
   // Lanes that were under way and wait for their data to be read again.
   for (std::size_t i = 0; checkpoint_ && i < checkpoint_->tensors.size(); ++i) {
     if (!checkpoint_->tensors[i].optimizer.values.defined()) continue;
+    if (history_.concluded(checkpoint_->header.lanes[i].lane)) continue;
     checkpoint.header.lanes.push_back(checkpoint_->header.lanes[i]);
     checkpoint.tensors.push_back(checkpoint_->tensors[i]);
   }
@@ -306,7 +309,6 @@ void Training::save() {
 }
 
 bool Training::run(const std::function<bool()>& stop) {
-  load();
   while (take_in(stop) && !lanes_.empty()) {
     if (stop()) {
       save();
@@ -320,18 +322,39 @@ bool Training::run(const std::function<bool()>& stop) {
   return true;
 }
 
+// With the precision that the checkpoint was trained in, where the order leaves it open: measured
+// again, it might come out otherwise.
+std::unique_ptr<Engine> make_engine(const Order& order, const BackboneWeights& backbone,
+                                    const std::optional<Checkpoint>& checkpoint) {
+  EngineOptions options{order.threads, order.precision, order.cache_directory};
+  if (checkpoint && checkpoint->header.precision && order.precision == Precision::automatic) {
+    options.precision = *checkpoint->header.precision;
+    try {
+      return std::make_unique<Engine>(backbone, options);
+    } catch (const std::runtime_error&) {  // it was another machine
+      options.precision = order.precision;
+    }
+  }
+  return std::make_unique<Engine>(backbone, options);
+}
+
 }  // namespace
 
 void run_training(const Order& order, RunReport& report, const std::function<bool()>& stop,
                   const RunOptions& options) {
   if (order.device == "cuda")
     throw std::runtime_error("device \"cuda\" was asked for, but this build trains on CPUs only");
-  at::set_num_threads(order.threads);
+  at::set_num_threads(1);  // the engine has threads of its own
   const auto backbone = load_backbone(order.backbone_directory, order.backbone_sha256);
   const std::string order_sha256 = sha256_of_bytes(order_identity(order, backbone->sha256));
   report.record(RunStarted{::getpid(), program_version, backbone->sha256, "cpu", processor_name(),
                            order.threads, order_sha256});
-  Training training(order, *backbone, report, options, order_sha256);
+  std::string problem;
+  std::optional<Checkpoint> checkpoint = load_checkpoint(report.directory(), order_sha256, problem);
+  const auto engine = make_engine(order, *backbone, checkpoint);
+  Training training(order, *backbone, *engine, report, options, order_sha256,
+                    std::move(checkpoint));
+  if (!problem.empty()) training.regret(problem);
   report.record(RunFinished{!training.run(stop)});
 }
 

@@ -83,9 +83,8 @@ AdamW optimizer_of(TaskModel& model) {
 at::Tensor logits_of(const BackboneWeights& backbone, const TaskModel& model,
                      const TokenizedRows& rows) {
   const std::vector<std::size_t> chosen{0, 1, 2, 3};
-  DropoutStream dropout;
   const LaneRows lane_rows{&rows, chosen};
-  const ForwardLane lane{&model, &dropout};
+  const ForwardLane lane{&model, {}};
   return forward(backbone, {&lane, 1}, pack({&lane_rows, 1})).front();
 }
 
@@ -122,15 +121,14 @@ TEST_CASE("ten training losses and the tensors after them equal AdapterHub's") {
     const Reference reference(method);
     TaskModel model = start_model(reference, method, *backbone);
     AdamW optimizer = optimizer_of(model);
+    ThreadPool threads(1);
     for (int step = 0; step < 10; ++step) {
       CAPTURE(step);
-      optimizer.zero_gradients();
       const at::Tensor logits = logits_of(*backbone, model, reference.rows(step));
       const at::Tensor loss = head_loss(model.head, logits, reference.labels(step));
       CHECK(distance(loss, reference["losses"][step]) < 1e-5);
       loss.backward();
-      optimizer.clip_gradients(1.0);
-      optimizer.step(learning_rate_at(step, 10, warmup_steps(10, 0.1), 1e-2), 0.01);
+      optimizer.update(learning_rate_at(step, 10, warmup_steps(10, 0.1), 1e-2), 0.01, 1.0, threads);
     }
     visit_tensors(model, [&](const std::string& key, const at::Tensor& tensor) {
       CAPTURE(key);
@@ -146,7 +144,8 @@ TEST_CASE("frozen weights get no gradient and stay as they are on disk") {
   AdamW optimizer = optimizer_of(model);
   const at::Tensor logits = logits_of(*backbone, model, reference.rows(0));
   head_loss(model.head, logits, reference.labels(0)).backward();
-  optimizer.step(1e-2, 0.0);
+  ThreadPool threads(1);
+  optimizer.update(1e-2, 0.0, 1.0, threads);
   CHECK_FALSE(backbone->layers[0].query.weight.requires_grad());
   CHECK_FALSE(backbone->layers[1].output.weight.grad().defined());
   CHECK(backbone->sha256 == backbone_sha256(tiny_bert));
@@ -159,9 +158,8 @@ TEST_CASE("a batch's rows answer in the order they were asked for, whatever thei
   const TokenizedRows rows = reference.rows(1);
   const at::Tensor together = logits_of(*backbone, model, rows);
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    DropoutStream dropout;
     const LaneRows lane_rows{&rows, {&r, 1}};
-    const ForwardLane lane{&model, &dropout};
+    const ForwardLane lane{&model, {}};
     const at::Tensor alone = forward(*backbone, {&lane, 1}, pack({&lane_rows, 1})).front();
     CHECK(distance(alone[0], together[static_cast<std::int64_t>(r)]) < 1e-5);
   }

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "trainer/batching.h"
@@ -12,6 +13,7 @@
 #include "trainer/optimizer.h"
 #include "trainer/padding.h"
 #include "trainer/seeded_random.h"
+#include "trainer/thread_pool.h"
 
 namespace graft {
 namespace {
@@ -49,25 +51,32 @@ TEST_CASE("accuracy and macro F1 are scikit-learn's") {
   CHECK(accuracy({}, {}) == 0.0);
 }
 
-TEST_CASE("a dropout mask depends on seed, step and draw, not on threads, and keeps its share") {
-  const auto mask = [](std::uint64_t seed, std::uint64_t step) {
-    return DropoutStream(seed, step).mask({300, 401}, 0.1);
+TEST_CASE("a dropout mask depends on seed, step, site, row and element, and keeps its share") {
+  const std::vector<std::int64_t> rows{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const at::Tensor x = torch::ones({10, 4001});
+  const auto site = DropoutSite::attention_output(1);
+  const auto dropped = [&](std::uint64_t seed, std::uint64_t step, DropoutSite at_site) {
+    return DropoutStream(seed, step).apply(x, rows, at_site, 0.1);
   };
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const at::Tensor one = mask(7, 3);
-  at::set_num_threads(2);
-  CHECK(at::equal(one, mask(7, 3)));
-  at::set_num_threads(threads);
-  CHECK_FALSE(at::equal(one, mask(8, 3)));
-  CHECK_FALSE(at::equal(one, mask(7, 4)));
-  DropoutStream stream(7, 3);
-  CHECK(at::equal(stream.mask({300, 401}, 0.1), one));
-  CHECK_FALSE(at::equal(stream.mask({300, 401}, 0.1), one));
+  const at::Tensor one = dropped(7, 3, site);
+  CHECK(at::equal(one, dropped(7, 3, site)));
+  CHECK_FALSE(at::equal(one, dropped(8, 3, site)));
+  CHECK_FALSE(at::equal(one, dropped(7, 4, site)));
+  CHECK_FALSE(at::equal(one, dropped(7, 3, DropoutSite::attention_output(2))));
+  CHECK_FALSE(at::equal(one[0], one[1]));
+  const std::vector<std::int64_t> fifth{5};
+  CHECK(at::equal(DropoutStream(7, 3).apply(x.slice(0, 0, 1), fifth, site, 0.1)[0], one[5]));
   CHECK(one.eq(0).to(at::kDouble).mean().item<double>() == doctest::Approx(0.1).epsilon(0.03));
   CHECK(one.mean().item<double>() == doctest::Approx(1.0).epsilon(0.01));
-  const at::Tensor x = torch::randn({4, 4});
-  CHECK(at::equal(DropoutStream().apply(x, 0.5), x));
+  CHECK(at::equal(DropoutStream().apply(x, rows, site, 0.5), x));
+}
+
+TEST_CASE("a part of a row's mask is cut from the whole one") {
+  const std::vector<std::uint64_t> key{42};
+  const DropoutRule rule = dropout_rule(0.3);
+  const std::vector<std::int64_t> start{0}, later{64};
+  const at::Tensor whole = dropout_mask(key, start, 700, rule);
+  CHECK(at::equal(dropout_mask(key, later, 100, rule)[0], whole[0].slice(0, 64, 164)));
 }
 
 TEST_CASE("an epoch's order is a permutation of its own") {
@@ -115,16 +124,45 @@ TEST_CASE("padding and unpadding are inverse, in values and gradients") {
 TEST_CASE("AdamW leaves vectors undecayed and clips by the norm over all tensors") {
   at::Tensor matrix = torch::full({1, 1}, 2.0f), vector = torch::full({1}, 2.0f);
   AdamW optimizer({&matrix, &vector});
+  ThreadPool threads(2);
   CHECK(optimizer.parameters() == 2);
   const at::Tensor before = optimizer.snapshot();
   (matrix.sum() * 3 + vector.sum() * 4).backward();
-  CHECK(optimizer.clip_gradients(1.0) == doctest::Approx(5.0));
-  CHECK(matrix.grad().item<double>() == doctest::Approx(0.6));
-  optimizer.step(0.1, 0.5);
+  CHECK(optimizer.update(0.1, 0.5, 1.0, threads) == doctest::Approx(5.0));
+  CHECK(matrix.grad().item<double>() == 0.0);
   CHECK(vector.item<double>() == doctest::Approx(1.9));
   CHECK(matrix.item<double>() == doctest::Approx(2.0 * 0.95 - 0.1));
   optimizer.restore(before);
   CHECK(matrix.item<double>() == doctest::Approx(2.0));
+}
+
+TEST_CASE("AdamW leaves everything as it was where a gradient is not a number") {
+  at::Tensor matrix = torch::full({2, 2}, 2.0f);
+  AdamW optimizer({&matrix});
+  ThreadPool threads(1);
+  (matrix.sum() * std::numeric_limits<float>::infinity()).backward();
+  CHECK_FALSE(std::isfinite(optimizer.update(0.1, 0.0, 1.0, threads)));
+  CHECK(at::equal(matrix.detach(), torch::full({2, 2}, 2.0f)));
+}
+
+TEST_CASE("a pool runs every task once and hands on what was thrown") {
+  for (const int count : {1, 3}) {
+    ThreadPool threads(count);
+    for (int round = 0; round < 50; ++round) {
+      std::vector<int> done(17, 0);
+      threads.run(done.size(), [&](std::size_t task, std::size_t thread) {
+        REQUIRE(thread < threads.threads());
+        ++done[task];
+      });
+      CHECK(done == std::vector<int>(17, 1));
+    }
+    CHECK_THROWS_AS(threads.run(5,
+                                [](std::size_t task, std::size_t) {
+                                  if (task == 3) throw std::runtime_error("three");
+                                }),
+                    std::runtime_error);
+    threads.run(0, [](std::size_t, std::size_t) {});
+  }
 }
 
 }  // namespace graft

@@ -1,0 +1,539 @@
+// One chunk through the network, in order, and back.
+#include "trainer/chunk_pass.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace graft {
+
+// What a sub-block of a lane has: its bottleneck, if any, and the LayerNorm that counts.
+template <class T>
+struct ChunkPass<T>::Part {
+  const Bottleneck* bottleneck;  // nullptr: none
+  const PackedBottleneck<T>* packed;
+  const float* norm_weight;
+  const float* norm_bias;
+  bool trains_norm;
+  bool reads_normed_sum() const {
+    return bottleneck && bottleneck->input == BottleneckInput::normed_sum;
+  }
+};
+
+namespace {
+
+const float* data(const at::Tensor& tensor) {
+  return tensor.const_data_ptr<float>();
+}
+
+const AdaptedSubBlock& sub_block(const Adapter& adapter, std::size_t layer, bool attention) {
+  return attention ? adapter.layers[layer].attention : adapter.layers[layer].feed_forward;
+}
+
+bool trains(const AdaptedSubBlock& part) {
+  return part.bottleneck || part.norm;
+}
+
+// Hands out aligned pieces of one block of memory; without memory it only counts.
+class Arena {
+ public:
+  explicit Arena(std::byte* memory) : memory_(memory) {}
+
+  template <class Value>
+  Value* take(std::int64_t count) {
+    Value* const piece = memory_ ? reinterpret_cast<Value*>(memory_ + used_) : nullptr;
+    used_ += (static_cast<std::size_t>(count) * sizeof(Value) + 63) / 64 * 64;
+    return piece;
+  }
+  std::size_t used() const { return used_; }
+  void rewind() { used_ = 0; }
+
+ private:
+  std::byte* memory_;
+  std::size_t used_ = 0;
+};
+
+template <class T>
+void take_sub_block(Arena& arena, const BackboneConfig& config, const AdaptedSubBlock* part,
+                    std::int64_t tokens, bool keep, SubBlockTape<T>& tape) {
+  const std::int64_t hidden = config.hidden_size;
+  const bool bottleneck = part && part->bottleneck;
+  tape.input = arena.take<T>(tokens * hidden);
+  if (bottleneck) {
+    const std::int64_t padded = padded_size(part->bottleneck->down.weight.size(0));
+    tape.before = arena.take<T>(tokens * padded);
+    if (keep) tape.before_gradient = arena.take<T>(tokens * padded);
+  }
+  if (!keep) return;
+  tape.normed = arena.take<T>(tokens * hidden);
+  tape.inverse = arena.take<float>(tokens);
+  if (bottleneck && part->bottleneck->input == BottleneckInput::normed_sum) {
+    tape.inner_normed = arena.take<T>(tokens * hidden);
+    tape.inner_inverse = arena.take<float>(tokens);
+  }
+  if (part && part->norm) tape.norm_gradient = arena.take<float>(2 * hidden);
+}
+
+template <class T>
+std::size_t lay_out(const BackboneConfig& config, const Adapter* adapter, const Chunk& chunk,
+                    bool keep, std::byte* memory, Tape<T>& tape) {
+  Arena arena(memory);
+  tape.tokens = chunk.tokens;
+  tape.rows = static_cast<std::int64_t>(chunk.rows.size());
+  const auto layers = static_cast<std::size_t>(config.layers);
+  std::size_t largest = 0;
+  for (std::size_t i = 0; i < layers; ++i) {
+    LayerTape<T>& layer = tape.layers.emplace_back();
+    const std::int64_t tokens = i + 1 == layers ? tape.rows : tape.tokens;
+    layer.query_key_value = arena.take<T>(tape.tokens * 3 * config.hidden_size);
+    take_sub_block(arena, config, adapter ? &adapter->layers[i].attention : nullptr, tokens, keep,
+                   layer.attention);
+    layer.before_gelu = keep ? arena.take<T>(tokens * config.intermediate_size) : nullptr;
+    take_sub_block(arena, config, adapter ? &adapter->layers[i].feed_forward : nullptr, tokens,
+                   keep, layer.feed_forward);
+    largest = std::max(largest, arena.used());
+    if (!keep) arena.rewind();
+  }
+  return keep ? arena.used() : largest;
+}
+
+}  // namespace
+
+std::optional<Floor> lowest_trainable(const Adapter& adapter) {
+  for (std::size_t i = 0; i < adapter.layers.size(); ++i)
+    for (const bool attention : {true, false})
+      if (trains(sub_block(adapter, i, attention))) return Floor{i, attention};
+  return std::nullopt;
+}
+
+template <class T>
+std::size_t tape_bytes(const BackboneConfig& config, const Adapter* adapter, const Chunk& chunk,
+                       bool keep) {
+  Tape<T> unused;
+  return lay_out(config, adapter, chunk, keep, nullptr, unused);
+}
+
+template <class T>
+Tape<T> lay_out_tape(const BackboneConfig& config, const Adapter* adapter, const Chunk& chunk,
+                     bool keep, std::byte* memory) {
+  Tape<T> tape;
+  lay_out(config, adapter, chunk, keep, memory, tape);
+  return tape;
+}
+
+template <class T>
+ChunkPass<T>::ChunkPass(const BackboneWeights& backbone, const PackedBackbone<T>& packed)
+    : backbone_(backbone),
+      packed_(packed),
+      config_(backbone.config),
+      kernels_(vector_kernels<T>()) {}
+
+template <class T>
+void ChunkPass<T>::reserve(const Chunk& chunk, const Adapter* adapter) {
+  const std::int64_t longest = chunk.rows.front().length;
+  const std::int64_t widest =
+      std::max(config_.intermediate_size, adapter ? padded_size(adapter->size) : 0);
+  if (chunk.tokens > tokens_ || widest > widest_) {
+    tokens_ = std::max(tokens_, chunk.tokens);
+    widest_ = std::max(widest_, widest);
+    const auto count = static_cast<std::size_t>(tokens_);
+    const auto hidden = static_cast<std::size_t>(config_.hidden_size);
+    x_.resize(count * hidden);
+    sum_.resize(count * hidden);
+    x_short_.resize(count * hidden);
+    context_.resize(count * hidden);
+    z_.resize(count * hidden);
+    gradient_short_.resize(count * hidden);
+    inner_.resize(count * static_cast<std::size_t>(widest_));
+    qkv_gradient_.resize(count * 3 * hidden);
+    panel_.resize(count * std::max<std::size_t>(hidden, static_cast<std::size_t>(panel_width)));
+    keys_.resize(count);
+    elements_.resize(count);
+  }
+  if (longest > longest_) {
+    longest_ = longest;
+    const AttentionShape shape{longest, longest, config_.heads,
+                               config_.hidden_size / config_.heads};
+    attention_scratch_.resize(static_cast<std::size_t>(attention_scratch(shape)));
+  }
+}
+
+template <class T>
+typename ChunkPass<T>::Part ChunkPass<T>::part_of(const PassLane<T>& lane, std::size_t layer,
+                                                  bool attention) const {
+  const LayerNorm& frozen =
+      attention ? backbone_.layers[layer].attention_norm : backbone_.layers[layer].output_norm;
+  Part part{nullptr, nullptr, data(frozen.weight), data(frozen.bias), false};
+  if (!lane.adapter) return part;
+  const AdaptedSubBlock& own = sub_block(*lane.adapter, layer, attention);
+  if (own.bottleneck) {
+    part.bottleneck = &*own.bottleneck;
+    part.packed = &lane.packed->bottleneck(layer, attention);
+  }
+  if (own.norm) {
+    part.norm_weight = data(own.norm->weight);
+    part.norm_bias = data(own.norm->bias);
+    part.trains_norm = true;
+  }
+  return part;
+}
+
+// keys_ and elements_ of each token, or of each row's first one.
+template <class T>
+void ChunkPass<T>::name_tokens(const Chunk& chunk, const PassLane<T>& lane, DropoutSite site,
+                               bool rows_only) {
+  if (!lane.dropout.active()) return;
+  const std::int64_t stride = dropout_stride(config_.hidden_size);
+  std::size_t i = 0;
+  for (const ChunkRow& row : chunk.rows) {
+    const std::uint64_t key = lane.dropout.key(site, row.row);
+    for (std::int64_t t = 0; t < (rows_only ? 1 : row.length); ++t, ++i) {
+      keys_[i] = key;
+      elements_[i] = t * stride;
+    }
+  }
+}
+
+// -> x_, x_short_ (tokens, hidden)
+template <class T>
+void ChunkPass<T>::embed(const Chunk& chunk, const PassLane<T>& lane) {
+  const std::int64_t hidden = config_.hidden_size;
+  const float* const words = data(backbone_.word_embeddings);
+  const float* const positions = data(backbone_.position_embeddings);
+  const float* const types = data(backbone_.token_type_embeddings);
+  float* out = x_.data();
+  for (const ChunkRow& row : chunk.rows) {
+    for (std::int64_t t = 0; t < row.length; ++t, out += hidden) {
+      const float* const word = words + row.ids[t] * hidden;
+      const float* const position = positions + t * hidden;
+      const float* const type = types + row.types[t] * hidden;
+      for (std::int64_t c = 0; c < hidden; ++c) out[c] = word[c] + position[c] + type[c];
+    }
+  }
+  const LayerNorm& norm = backbone_.embeddings_norm;
+  kernels_.normalize(x_.data(), chunk.tokens, hidden, data(norm.weight), data(norm.bias),
+                     static_cast<float>(config_.layer_norm_epsilon), x_.data(), nullptr, nullptr,
+                     nullptr);
+  name_tokens(chunk, lane, DropoutSite::embeddings(), false);
+  kernels_.dropout(x_.data(), chunk.tokens, hidden, keys_.data(), elements_.data(),
+                   lane.dropout.rule(config_.hidden_dropout));
+  kernels_.narrow(x_.data(), chunk.tokens * hidden, x_short_.data());
+}
+
+// tape.query_key_value -> context_ (tokens or, in the last layer, rows; hidden)
+template <class T>
+void ChunkPass<T>::attend(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,
+                          const LayerTape<T>& tape) {
+  const std::int64_t hidden = config_.hidden_size;
+  const DropoutRule rule = lane.dropout.rule(config_.attention_dropout);
+  for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
+    const ChunkRow& row = chunk.rows[r];
+    const AttentionShape shape{row.length, last ? 1 : row.length, config_.heads,
+                               hidden / config_.heads};
+    const std::int64_t to = last ? static_cast<std::int64_t>(r) : row.begin;
+    kernels_.attention(shape, tape.query_key_value + row.begin * 3 * hidden, 3 * hidden, hidden,
+                       2 * hidden, lane.dropout.key(DropoutSite::attention_weights(layer), row.row),
+                       rule, context_.data() + to * hidden, hidden, attention_scratch_.data());
+  }
+}
+
+// Ends a sub-block: z (tokens, hidden) its output after dropout, x_ its residual input -> x_,
+// x_short_.
+template <class T>
+void ChunkPass<T>::close(const Part& part, SubBlockTape<T>& tape, std::int64_t tokens, const T* z) {
+  const std::int64_t hidden = config_.hidden_size;
+  const auto epsilon = static_cast<float>(config_.layer_norm_epsilon);
+  const float* product = nullptr;
+  const float* product_bias = nullptr;
+  if (part.bottleneck) {
+    if (part.reads_normed_sum())
+      kernels_.close_sub_block(nullptr, nullptr, z, x_.data(), tokens, hidden, part.norm_weight,
+                               part.norm_bias, epsilon, nullptr, tape.input, tape.inner_normed,
+                               tape.inner_inverse);
+    const PackedBottleneck<T>& packed = *part.packed;
+    const std::int64_t padded = packed.down.n;
+    T* const after = inner_.data();  // (tokens, padded); free by now
+    multiply(tape.input, hidden, tokens, packed.down, panel_.data(),
+             [&](std::int64_t first, std::int64_t columns, const float* sums) {
+               kernels_.add_bias_activate(part.bottleneck->activation, sums,
+                                          packed.down_bias.data() + first, tokens, columns,
+                                          tape.before + first, after + first, padded);
+             });
+    multiply_into(static_cast<const T*>(after), padded, tokens, packed.up, 0, padded, panel_.data(),
+                  hidden, false);
+    product = panel_.data();
+    product_bias = data(part.bottleneck->up.bias);
+  }
+  kernels_.close_sub_block(product, product_bias, z, x_.data(), tokens, hidden, part.norm_weight,
+                           part.norm_bias, epsilon, x_.data(), x_short_.data(), tape.normed,
+                           tape.inverse);
+}
+
+// x_, x_short_ -> x_, x_short_ after layer `layer`; in the last one only rows' first tokens remain.
+template <class T>
+void ChunkPass<T>::run_layer(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer,
+                             LayerTape<T>& tape) {
+  const BackboneLayer& weights = backbone_.layers[layer];
+  const PackedLayer<T>& packed = packed_.layers[layer];
+  const std::int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
+  const bool last = layer + 1 == backbone_.layers.size();
+  const DropoutRule rule = lane.dropout.rule(config_.hidden_dropout);
+
+  const auto project = [&](const PackedOperand<T>& operand, const at::Tensor& bias,
+                           std::int64_t column) {
+    multiply(static_cast<const T*>(x_short_.data()), hidden, chunk.tokens, operand, panel_.data(),
+             [&](std::int64_t first, std::int64_t columns, const float* product) {
+               kernels_.add_bias(product, data(bias) + first, chunk.tokens, columns,
+                                 tape.query_key_value + column + first, 3 * hidden);
+             });
+  };
+  project(packed.query, weights.query.bias, 0);
+  project(packed.key, weights.key.bias, hidden);
+  project(packed.value, weights.value.bias, 2 * hidden);
+  attend(chunk, lane, layer, last, tape);  // context_
+
+  std::int64_t tokens = chunk.tokens;
+  if (last) {  // nobody reads the other tokens: from here on tokens are rows
+    tokens = static_cast<std::int64_t>(chunk.rows.size());
+    for (std::size_t r = 0; r < chunk.rows.size(); ++r)
+      std::memmove(x_.data() + static_cast<std::int64_t>(r) * hidden,
+                   x_.data() + chunk.rows[r].begin * hidden,
+                   static_cast<std::size_t>(hidden) * sizeof(float));
+  }
+  // z = dropout(input W' + b)
+  const auto project_dropped = [&](const T* input, std::int64_t width,
+                                   const PackedOperand<T>& operand, const at::Tensor& bias, T* z) {
+    multiply(input, width, tokens, operand, panel_.data(),
+             [&](std::int64_t first, std::int64_t columns, const float* product) {
+               kernels_.add_bias_dropout(product, data(bias) + first, tokens, columns, keys_.data(),
+                                         elements_.data(), first, rule, z + first, hidden);
+             });
+  };
+
+  const Part attention = part_of(lane, layer, true);
+  T* z = attention.reads_normed_sum() ? z_.data() : tape.attention.input;
+  name_tokens(chunk, lane, DropoutSite::attention_output(layer), last);
+  project_dropped(context_.data(), hidden, packed.attention_output, weights.attention_output.bias,
+                  z);
+  close(attention, tape.attention, tokens, z);
+
+  multiply(static_cast<const T*>(x_short_.data()), hidden, tokens, packed.intermediate,
+           panel_.data(), [&](std::int64_t first, std::int64_t columns, const float* product) {
+             kernels_.add_bias_activate(config_.activation, product,
+                                        data(weights.intermediate.bias) + first, tokens, columns,
+                                        tape.before_gelu ? tape.before_gelu + first : nullptr,
+                                        inner_.data() + first, intermediate);
+           });
+  const Part feed_forward = part_of(lane, layer, false);
+  z = feed_forward.reads_normed_sum() ? z_.data() : tape.feed_forward.input;
+  name_tokens(chunk, lane, DropoutSite::feed_forward_output(layer), last);
+  project_dropped(inner_.data(), intermediate, packed.output, weights.output.bias, z);
+  close(feed_forward, tape.feed_forward, tokens, z);
+}
+
+template <class T>
+void ChunkPass<T>::forward(const Chunk& chunk, const PassLane<T>& lane,
+                           const FrozenStates<T>* frozen, Tape<T>& tape, float* states) {
+  const std::int64_t hidden = config_.hidden_size;
+  reserve(chunk, lane.adapter);
+  std::size_t layer = 0;
+  if (frozen) {
+    layer = frozen->layer;
+    for (std::size_t r = 0; r < chunk.rows.size(); ++r)
+      std::memcpy(x_short_.data() + chunk.rows[r].begin * hidden, frozen->rows[r],
+                  static_cast<std::size_t>(chunk.rows[r].length * hidden) * sizeof(T));
+    kernels_.widen(x_short_.data(), chunk.tokens * hidden, x_.data());
+  } else {
+    embed(chunk, lane);
+  }
+  for (; layer < backbone_.layers.size(); ++layer)
+    run_layer(chunk, lane, layer, tape.layers[layer]);
+  std::memcpy(states, x_.data(), static_cast<std::size_t>(tape.rows * hidden) * sizeof(float));
+}
+
+template <class T>
+void ChunkPass<T>::states_below(const Chunk& chunk, std::size_t layer, Tape<T>& tape, T* out) {
+  reserve(chunk, nullptr);
+  const PassLane<T> plain;
+  embed(chunk, plain);
+  for (std::size_t i = 0; i < layer; ++i) run_layer(chunk, plain, i, tape.layers[i]);
+  std::copy_n(x_short_.data(), chunk.tokens * config_.hidden_size, out);
+}
+
+// x_: gradient of the sub-block's result -> sum_: gradient of the sum before the LayerNorm, which
+// the residual passes on; gradient_short_: gradient of the output before dropout. At the floor only
+// the bottleneck's own gradients are made.
+template <class T>
+void ChunkPass<T>::close_backward(const Part& part, SubBlockTape<T>& tape, std::int64_t tokens,
+                                  DropoutRule rule, bool at_floor) {
+  const std::int64_t hidden = config_.hidden_size;
+  float* const weight_gradient = part.trains_norm ? tape.norm_gradient : nullptr;
+  float* const bias_gradient = part.trains_norm ? tape.norm_gradient + hidden : nullptr;
+  if (weight_gradient) std::fill_n(weight_gradient, 2 * hidden, 0.0f);
+  kernels_.normalize_backward(x_.data(), tape.normed, tape.inverse, tokens, hidden,
+                              part.norm_weight, sum_.data(), tape.normed, weight_gradient,
+                              bias_gradient, false);
+  const float* product = nullptr;
+  if (part.bottleneck) {
+    const PackedBottleneck<T>& packed = *part.packed;
+    const std::int64_t padded = packed.down.n;
+    multiply(static_cast<const T*>(tape.normed), hidden, tokens, packed.up_back, panel_.data(),
+             [&](std::int64_t first, std::int64_t columns, const float* gradient) {
+               kernels_.activate_backward(part.bottleneck->activation, gradient,
+                                          tape.before + first, tokens, columns, padded,
+                                          tape.before_gradient + first);
+             });
+    const bool needs_input = !at_floor || (part.reads_normed_sum() && part.trains_norm);
+    if (needs_input) {
+      multiply_into(static_cast<const T*>(tape.before_gradient), padded, tokens, packed.down_back,
+                    0, padded, panel_.data(), hidden, false);
+      product = panel_.data();
+    }
+    if (needs_input && part.reads_normed_sum()) {
+      kernels_.normalize_backward(product, tape.inner_normed, tape.inner_inverse, tokens, hidden,
+                                  part.norm_weight, sum_.data(), nullptr, weight_gradient,
+                                  bias_gradient, true);
+      product = nullptr;
+    }
+  }
+  if (!at_floor)
+    kernels_.dropout_backward(sum_.data(), product, tokens, hidden, keys_.data(), elements_.data(),
+                              rule, gradient_short_.data());
+}
+
+// panel_: gradient of context_ -> qkv_gradient_; in the last layer only rows' first queries have
+// one.
+template <class T>
+void ChunkPass<T>::attend_backward(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer,
+                                   bool last, const LayerTape<T>& tape) {
+  const std::int64_t hidden = config_.hidden_size;
+  const DropoutRule rule = lane.dropout.rule(config_.attention_dropout);
+  for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
+    const ChunkRow& row = chunk.rows[r];
+    const AttentionShape shape{row.length, last ? 1 : row.length, config_.heads,
+                               hidden / config_.heads};
+    const std::int64_t from = last ? static_cast<std::int64_t>(r) : row.begin;
+    kernels_.attention_backward(
+        shape, tape.query_key_value + row.begin * 3 * hidden, 3 * hidden, hidden, 2 * hidden,
+        lane.dropout.key(DropoutSite::attention_weights(layer), row.row), rule,
+        panel_.data() + from * hidden, hidden, qkv_gradient_.data() + row.begin * 3 * hidden,
+        attention_scratch_.data());
+  }
+}
+
+template <class T>
+void ChunkPass<T>::backward(const Chunk& chunk, const PassLane<T>& lane, Floor floor, Tape<T>& tape,
+                            const float* state_gradients) {
+  const std::int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
+  const DropoutRule rule = lane.dropout.rule(config_.hidden_dropout);
+  reserve(chunk, lane.adapter);
+  std::copy_n(state_gradients, tape.rows * hidden, x_.data());
+  for (std::size_t layer = backbone_.layers.size(); layer-- > floor.layer;) {
+    const PackedLayer<T>& packed = packed_.layers[layer];
+    LayerTape<T>& kept = tape.layers[layer];
+    const bool last = layer + 1 == backbone_.layers.size();
+    const std::int64_t tokens = last ? tape.rows : tape.tokens;
+    const bool lowest = layer == floor.layer;
+
+    name_tokens(chunk, lane, DropoutSite::feed_forward_output(layer), last);
+    close_backward(part_of(lane, layer, false), kept.feed_forward, tokens, rule,
+                   lowest && !floor.attention);
+    if (lowest && !floor.attention) return;
+    multiply(static_cast<const T*>(gradient_short_.data()), hidden, tokens, packed.output_back,
+             panel_.data(), [&](std::int64_t first, std::int64_t columns, const float* gradient) {
+               kernels_.activate_backward(config_.activation, gradient, kept.before_gelu + first,
+                                          tokens, columns, intermediate, inner_.data() + first);
+             });
+    x_.swap(sum_);  // the residual's gradient, to which the product's is added
+    multiply_into(static_cast<const T*>(inner_.data()), intermediate, tokens,
+                  packed.intermediate_back, 0, intermediate, x_.data(), hidden, true);
+
+    name_tokens(chunk, lane, DropoutSite::attention_output(layer), last);
+    close_backward(part_of(lane, layer, true), kept.attention, tokens, rule, lowest);
+    if (lowest) return;
+    multiply_into(static_cast<const T*>(gradient_short_.data()), hidden, tokens,
+                  packed.attention_output_back, 0, hidden, panel_.data(), hidden, false);
+    attend_backward(chunk, lane, layer, last, kept);
+    if (!last) {
+      x_.swap(sum_);
+      multiply_into(static_cast<const T*>(qkv_gradient_.data()), 3 * hidden, tokens,
+                    packed.query_key_value_back, 0, 3 * hidden, x_.data(), hidden, true);
+      continue;
+    }
+    // Keys and values of all tokens, queries and residuals of each row's first one.
+    multiply_into(static_cast<const T*>(qkv_gradient_.data()) + hidden, 3 * hidden, chunk.tokens,
+                  packed.query_key_value_back, hidden, 2 * hidden, x_.data(), hidden, false);
+    for (std::size_t r = 0; r < chunk.rows.size(); ++r)
+      std::copy_n(qkv_gradient_.data() + chunk.rows[r].begin * 3 * hidden, hidden,
+                  gradient_short_.data() + static_cast<std::int64_t>(r) * hidden);
+    multiply_into(static_cast<const T*>(gradient_short_.data()), hidden, tape.rows,
+                  packed.query_key_value_back, 0, hidden, sum_.data(), hidden, true);
+    for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
+      float* const to = x_.data() + chunk.rows[r].begin * hidden;
+      const float* const from = sum_.data() + static_cast<std::int64_t>(r) * hidden;
+      for (std::int64_t c = 0; c < hidden; ++c) to[c] += from[c];
+    }
+  }
+}
+
+template <class T>
+void ChunkPass<T>::add_gradients(std::size_t layer, bool attention, const Adapter& adapter,
+                                 std::span<const TapedChunk> chunks) {
+  const AdaptedSubBlock& part = sub_block(adapter, layer, attention);
+  const std::int64_t hidden = config_.hidden_size;
+  const bool last = layer + 1 == backbone_.layers.size();
+  const auto gradient = [](const at::Tensor& tensor) {
+    return tensor.grad().mutable_data_ptr<float>();
+  };
+  for (const TapedChunk& chunk : chunks) {
+    const std::int64_t tokens = last ? chunk.tape->rows : chunk.tape->tokens;
+    const SubBlockTape<T>& tape =
+        attention ? chunk.tape->layers[layer].attention : chunk.tape->layers[layer].feed_forward;
+    if (part.norm) {
+      float* const weight = gradient(part.norm->weight);
+      float* const bias = gradient(part.norm->bias);
+      for (std::int64_t c = 0; c < hidden; ++c) weight[c] += tape.norm_gradient[c];
+      for (std::int64_t c = 0; c < hidden; ++c) bias[c] += tape.norm_gradient[hidden + c];
+    }
+    if (!part.bottleneck) continue;
+    const std::int64_t size = part.bottleneck->down.weight.size(0);
+    const std::int64_t padded = padded_size(size);
+    // Tokens are what is summed over; few different counts, so that few kernels are built.
+    const std::int64_t depth = (tokens + 15) / 16 * 16;
+    left_.resize(static_cast<std::size_t>(depth * std::max(hidden, padded)));
+    right_.resize(static_cast<std::size_t>(depth * std::max(hidden, padded)));
+    // grad (rows, columns) += left' right; left (tokens, left_width), right (tokens, right_width)
+    const auto add_product = [&](const T* left, std::int64_t left_width, std::int64_t rows,
+                                 const T* right, std::int64_t right_width, std::int64_t columns,
+                                 float* grad) {
+      kernels_.transpose(left, tokens, left_width, left_.data(), depth);
+      kernels_.pack_rows(right, right_width, tokens, depth, right_width, right_.data());
+      const PackedOperand<T> operand{right_.data(), depth, right_width};
+      for (std::int64_t p = 0; p * panel_width < columns; ++p)
+        multiply_panel(left_.data(), depth, rows, depth, operand.panel(p), operand.panel_columns(p),
+                       std::min(panel_width, columns - p * panel_width), grad + p * panel_width,
+                       columns, true);
+    };
+    const Linear& down = part.bottleneck->down;
+    const Linear& up = part.bottleneck->up;
+    add_product(tape.before_gradient, padded, size, tape.input, hidden, hidden,
+                gradient(down.weight));
+    kernels_.add_columns(tape.before_gradient, tokens, size, padded, gradient(down.bias));
+    inner_.resize(std::max(inner_.size(), static_cast<std::size_t>(tokens * padded)));
+    kernels_.activate(part.bottleneck->activation, tape.before, tokens * padded, inner_.data());
+    add_product(tape.normed, hidden, hidden, inner_.data(), padded, size, gradient(up.weight));
+    kernels_.add_columns(tape.normed, tokens, hidden, hidden, gradient(up.bias));
+  }
+}
+
+#define GRAFT_INSTANTIATE(T)                                                                     \
+  template std::size_t tape_bytes<T>(const BackboneConfig&, const Adapter*, const Chunk&, bool); \
+  template Tape<T> lay_out_tape(const BackboneConfig&, const Adapter*, const Chunk&, bool,       \
+                                std::byte*);                                                     \
+  template class ChunkPass<T>;
+GRAFT_INSTANTIATE(float)
+GRAFT_INSTANTIATE(BFloat16Bits)
+#undef GRAFT_INSTANTIATE
+
+}  // namespace graft

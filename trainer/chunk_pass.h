@@ -1,0 +1,136 @@
+// The forward and backward pass of one chunk on one thread: encoder_bert.h's arithmetic without
+// autograd, each piece fused with its neighbours.
+//
+// Only what the way back needs is kept (a Tape); gradients of trainable tensors are left as pairs
+// of factors on the tape, to be multiplied by add_gradients() once all chunks are through. T is how
+// activations and operands are kept: float or bfloat16; sums and LayerNorms are float. A pass is
+// used by one thread; the tape of a chunk by one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "trainer/adapter.h"
+#include "trainer/backbone.h"
+#include "trainer/chunks.h"
+#include "trainer/dropout.h"
+#include "trainer/packed_weights.h"
+
+namespace graft {
+
+// A lane as the pass sees it.
+template <class T>
+struct PassLane {
+  const Adapter* adapter = nullptr;
+  const PackedAdapter<T>* packed = nullptr;
+  DropoutStream dropout;
+};
+
+// The lowest sub-block with something to train: gradients stop there.
+struct Floor {
+  std::size_t layer = 0;
+  bool attention = true;
+};
+std::optional<Floor> lowest_trainable(const Adapter& adapter);
+
+// Hidden states that enter a layer, computed earlier: (tokens, hidden) row by row.
+template <class T>
+struct FrozenStates {
+  std::size_t layer = 0;       // the first one still to be computed
+  std::vector<const T*> rows;  // one each row of the chunk, (length, hidden)
+};
+
+template <class T>
+struct SubBlockTape {
+  T* input = nullptr;            // (tokens, hidden) what the bottleneck reads
+  T* before = nullptr;           // (tokens, padded size) before the activation
+  T* before_gradient = nullptr;  // (tokens, padded size)
+  T* normed = nullptr;  // (tokens, hidden) LayerNorm's normalized sum; later the sum's gradient
+  float* inverse = nullptr;   // (tokens) 1/deviation
+  T* inner_normed = nullptr;  // of the LayerNorm before the bottleneck, where there is one
+  float* inner_inverse = nullptr;
+  float* norm_gradient = nullptr;  // (2, hidden): weight, bias; where they are trained
+};
+
+template <class T>
+struct LayerTape {
+  T* query_key_value = nullptr;  // (tokens, 3 * hidden)
+  T* before_gelu = nullptr;      // (tokens, intermediate)
+  SubBlockTape<T> attention, feed_forward;
+};
+
+template <class T>
+struct Tape {
+  std::vector<LayerTape<T>> layers;
+  std::int64_t tokens = 0, rows = 0;  // the last layer's later parts have rows instead of tokens
+};
+
+// Bytes that a chunk's tape takes, and the tape laid out in memory of that size, aligned to 64.
+// keep: all layers' own memory, for a way back; else all layers share one's.
+template <class T>
+std::size_t tape_bytes(const BackboneConfig& config, const Adapter* adapter, const Chunk& chunk,
+                       bool keep);
+template <class T>
+Tape<T> lay_out_tape(const BackboneConfig& config, const Adapter* adapter, const Chunk& chunk,
+                     bool keep, std::byte* memory);
+
+template <class T>
+class ChunkPass {
+ public:
+  ChunkPass(const BackboneWeights& backbone, const PackedBackbone<T>& packed);
+
+  // states: (rows of the chunk, hidden), the last hidden states of each row's first token.
+  void forward(const Chunk& chunk, const PassLane<T>& lane, const FrozenStates<T>* frozen,
+               Tape<T>& tape, float* states);
+
+  // The states that enter `layer`, without dropout: out (tokens, hidden), rows in the chunk's
+  // order.
+  void states_below(const Chunk& chunk, std::size_t layer, Tape<T>& tape, T* out);
+
+  // state_gradients (rows, hidden). Fills the gradients on the tape down to the floor.
+  void backward(const Chunk& chunk, const PassLane<T>& lane, Floor floor, Tape<T>& tape,
+                const float* state_gradients);
+
+  // Adds the gradients of one sub-block's tensors, which must have .grad, chunk by chunk in order.
+  struct TapedChunk {
+    const Chunk* chunk;
+    const Tape<T>* tape;
+  };
+  void add_gradients(std::size_t layer, bool attention, const Adapter& adapter,
+                     std::span<const TapedChunk> chunks);
+
+ private:
+  struct Part;  // one sub-block of one lane
+
+  void reserve(const Chunk& chunk, const Adapter* adapter);
+  void name_tokens(const Chunk& chunk, const PassLane<T>& lane, DropoutSite site, bool rows_only);
+  void embed(const Chunk& chunk, const PassLane<T>& lane);
+  void attend(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,
+              const LayerTape<T>& tape);
+  void attend_backward(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,
+                       const LayerTape<T>& tape);
+  void run_layer(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer,
+                 LayerTape<T>& tape);
+  void close(const Part& part, SubBlockTape<T>& tape, std::int64_t tokens, const T* z);
+  void close_backward(const Part& part, SubBlockTape<T>& tape, std::int64_t tokens,
+                      DropoutRule rule, bool at_floor);
+  Part part_of(const PassLane<T>& lane, std::size_t layer, bool attention) const;
+
+  const BackboneWeights& backbone_;
+  const PackedBackbone<T>& packed_;
+  const BackboneConfig& config_;
+  const VectorKernels<T>& kernels_;
+
+  // Scratch, grown to the largest chunk seen. (tokens, …)
+  std::int64_t tokens_ = 0, longest_ = 0, widest_ = 0;
+  std::vector<float> x_, sum_, panel_, attention_scratch_;  // x_, sum_: (tokens, hidden)
+  std::vector<T> x_short_, context_, inner_, gradient_short_, qkv_gradient_, z_;
+  std::vector<T> left_, right_;  // of gradient products
+  std::vector<std::uint64_t> keys_;
+  std::vector<std::int64_t> elements_;
+};
+
+}  // namespace graft
