@@ -15,8 +15,10 @@ namespace {
 constexpr double shortest_memory = 15.0;
 constexpr double memory_share = 1.0 / 3.0;
 
-// A step that took longer than this many times what was expected says little about the next ones.
-constexpr double outlier = 4.0;
+// Steps in which the machine was held up, by this many times what was expected, say nothing about
+// what tokens cost, but hold-ups will come again; beyond the second number the machine slept.
+constexpr double held_up = 2.0;
+constexpr double asleep = 20.0;
 constexpr std::int64_t steps_to_judge = 8;
 
 // An evaluation's token costs no backward pass.
@@ -30,15 +32,22 @@ void Pace::add_step(std::int64_t tokens, double seconds) {
   ++steps_;
   if (steps_ == first_steps + 1) sums_ = {};  // now there are better ones
   const auto x = static_cast<double>(tokens);
-  if (steps_ > steps_to_judge) seconds = std::min(seconds, outlier * step_seconds(x));
+  double undisturbed = seconds;
+  if (steps_ > steps_to_judge) {
+    const double expected = undisturbed_seconds(x);
+    undisturbed = std::min(seconds, held_up * expected);
+    seconds = std::min(seconds, asleep * expected);
+  }
   seconds_ += seconds;
   const double keep = std::exp(-seconds / std::max(shortest_memory, seconds_ * memory_share));
-  for (double* sum : {&sums_.weight, &sums_.x, &sums_.y, &sums_.xx, &sums_.xy}) *sum *= keep;
+  for (double* sum : {&sums_.weight, &sums_.x, &sums_.y, &sums_.xx, &sums_.xy, &sums_.seconds})
+    *sum *= keep;
   sums_.weight += 1;
   sums_.x += x;
-  sums_.y += seconds;
+  sums_.y += undisturbed;
   sums_.xx += x * x;
-  sums_.xy += x * seconds;
+  sums_.xy += x * undisturbed;
+  sums_.seconds += seconds;
 }
 
 void Pace::add_evaluation(std::int64_t tokens, double seconds) {
@@ -52,7 +61,10 @@ void Pace::add_export(double seconds) {
 }
 
 double Pace::step_seconds(double tokens) const {
-  if (sums_.weight <= 0) return 0;
+  return sums_.y > 0 ? undisturbed_seconds(tokens) * sums_.seconds / sums_.y : 0;
+}
+
+double Pace::undisturbed_seconds(double tokens) const {
   const double mean_x = sums_.x / sums_.weight, mean_y = sums_.y / sums_.weight;
   const double variance = sums_.xx / sums_.weight - mean_x * mean_x;
   const double covariance = sums_.xy / sums_.weight - mean_x * mean_y;
@@ -67,7 +79,7 @@ double Pace::step_seconds(double tokens) const {
 double Pace::evaluation_seconds(double tokens) const {
   if (tokens <= 0) return 0;
   if (evaluated_tokens_ > 0) return tokens * evaluation_seconds_ / evaluated_tokens_;
-  return sums_.x > 0 ? tokens * evaluation_share * sums_.y / sums_.x : 0;
+  return sums_.x > 0 ? tokens * evaluation_share * sums_.seconds / sums_.x : 0;
 }
 
 double Pace::export_seconds() const {

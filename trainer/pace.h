@@ -25,10 +25,12 @@ class Pace {
   double export_seconds() const;
 
  private:
-  // Weighted sums over steps: x tokens, y seconds.
+  // Weighted sums over steps: x tokens, y seconds without hold-ups.
   struct Sums {
     double weight = 0, x = 0, y = 0, xx = 0, xy = 0;
+    double seconds = 0;  // with them
   };
+  double undisturbed_seconds(double tokens) const;
   static constexpr int first_steps = 2;  // slow: kernels are being made
 
   Sums sums_;

