@@ -213,6 +213,7 @@ void RecordIntake::add_progress(Batch& batch, const Progress& progress, double t
   data.learning_rate = progress.learning_rate;
   data.tokens_per_second = progress.tokens_per_second;
   data.eta_seconds = progress.eta_seconds;
+  if (all_finite({progress.utilization})) data.utilization = progress.utilization;
   const std::string message = "Step " + std::to_string(progress.step) + "/" +
                               std::to_string(progress.total_steps) +
                               ": training loss=" + fixed(progress.train_loss, 4);

@@ -167,6 +167,8 @@ Order Scheduler::State::build_order(const Run& run, const std::vector<RunLane>& 
   order.program_version = options.program_version;
   order.threads = options.worker_threads;
   order.device = options.device;
+  if (!options.cache_directory.empty())
+    order.cache_directory = std::filesystem::absolute(options.cache_directory).string();
   order.lanes = build_lanes(database, blobs, lanes);
   return order;
 }

@@ -23,6 +23,7 @@ using FindBackbone = std::function<std::optional<BackboneLocation>(const std::st
 
 struct SchedulerOptions {
   std::filesystem::path runs_directory;
+  std::filesystem::path cache_directory;  // of the workers; empty: they keep nothing
   int workers = 1;         // runs at the same time
   int worker_threads = 2;  // threads of each
   std::string device = "auto";

@@ -58,6 +58,7 @@ void DataDirectory::make(const std::filesystem::path& path) {
 DataDirectory::DataDirectory(std::filesystem::path path) : path_(std::move(path)) {
   make(path_);
   make(runs());
+  make(cache());
   lock_ = lock_file(path_ / "graftd.lock");
   const std::string pid = std::to_string(::getpid());
   if (::ftruncate(lock_, 0) != 0 || ::write(lock_, pid.data(), pid.size()) < 0) {

@@ -20,6 +20,8 @@ class DataDirectory {
   std::filesystem::path database() const { return path_ / "graft.db"; }
   std::filesystem::path blobs() const { return path_ / "blobs"; }
   std::filesystem::path runs() const { return path_ / "runs"; }
+  // What workers keep for one another and can make again.
+  std::filesystem::path cache() const { return path_ / "cache"; }
   // Elsewhere where the directory's name is long: a Unix socket has room for 107 bytes of path.
   const std::filesystem::path& predict_socket() const { return predict_socket_; }
   std::filesystem::path serve_log() const { return path_ / "serve.log"; }

@@ -110,6 +110,7 @@ SchedulerLoop::Options scheduler_options(const Config& config, const DataDirecto
   SchedulerLoop::Options options;
   options.database = data.database();
   options.scheduler.runs_directory = data.runs();
+  options.scheduler.cache_directory = data.cache();
   options.scheduler.workers = config.workers;
   options.scheduler.worker_threads = config.worker_threads;
   options.scheduler.device = config.device;

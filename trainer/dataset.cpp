@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 #include <string_view>
 #include <utility>
 
@@ -42,28 +43,6 @@ void read_text(std::string_view text, const DataFile& file, RowCollector& rows) 
   }
 }
 
-std::vector<std::string> sorted_labels(const std::vector<Row>& rows) {
-  std::vector<std::string_view> all;
-  all.reserve(rows.size());
-  for (const Row& row : rows) all.push_back(row.label);
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return {all.begin(), all.end()};
-}
-
-// Class ids of rows whose labels are all known, else the first row whose label is not.
-std::variant<std::vector<std::int32_t>, const Row*> class_ids_of(
-    const std::vector<Row>& rows, const std::vector<std::string>& labels) {
-  std::vector<std::int32_t> ids;
-  ids.reserve(rows.size());
-  for (const Row& row : rows) {
-    const auto found = std::lower_bound(labels.begin(), labels.end(), row.label);
-    if (found == labels.end() || *found != row.label) return &row;
-    ids.push_back(static_cast<std::int32_t>(found - labels.begin()));
-  }
-  return ids;
-}
-
 void check_labels(const std::vector<std::string>& labels, const std::string& file_name) {
   const auto fail = [&](const std::string& problem) {
     throw DataError(FileRole::training, file_name, 0, "label", problem);
@@ -78,36 +57,32 @@ void check_labels(const std::vector<std::string>& labels, const std::string& fil
   }
 }
 
-// Moves the rows out of `all`.
-LabelledRows choose(LabelledRows& all, const std::vector<std::size_t>& indices) {
-  LabelledRows chosen;
-  chosen.rows.reserve(indices.size());
-  chosen.class_ids.reserve(indices.size());
-  for (const std::size_t index : indices) {
-    chosen.rows.push_back(std::move(all.rows[index]));
-    chosen.class_ids.push_back(all.class_ids[index]);
+// Class ids of the rows of a validation file, whose labels the training rows must know.
+std::vector<std::int32_t> known_class_ids(const LabelColumn& validation, const std::string& name,
+                                          const std::vector<std::string>& labels) {
+  std::vector<std::int32_t> class_of;  // of each of the file's own labels; -1: unknown
+  for (const std::string& label : validation.labels) {
+    const auto found = std::lower_bound(labels.begin(), labels.end(), label);
+    const bool known = found != labels.end() && *found == label;
+    class_of.push_back(known ? static_cast<std::int32_t>(found - labels.begin()) : -1);
   }
-  return chosen;
+  std::vector<std::int32_t> ids;
+  ids.reserve(validation.ids.size());
+  for (std::size_t row = 0; row < validation.ids.size(); ++row) {
+    const auto own = static_cast<std::size_t>(validation.ids[row]);
+    if (class_of[own] < 0)
+      throw DataError(FileRole::validation, name, validation.lines[row], "label",
+                      "the label \"" + validation.labels[own] + "\" is on no training row");
+    ids.push_back(class_of[own]);
+  }
+  return ids;
 }
 
-LabelledRows read_validation(const DataFile& file, const TaskData& task) {
-  LabelledRows validation;
-  validation.rows = read_rows(file, FileRole::validation);
-  const auto fail = [&](const Row& row, const std::string& member, const std::string& problem) {
-    throw DataError(FileRole::validation, file.name, row.line, member, problem);
-  };
-  const Row& first = validation.rows.front();
-  if (first.text_pair.has_value() != task.pairs) {
-    fail(first, "text_pair",
-         task.pairs ? "the row is no pair of texts, the training rows are"
-                    : "the row is a pair of texts, the training rows are not");
-  }
-  auto ids = class_ids_of(validation.rows, task.labels);
-  if (const auto* row = std::get_if<const Row*>(&ids)) {
-    fail(**row, "label", "the label \"" + (*row)->label + "\" is on no training row");
-  }
-  validation.class_ids = std::get<std::vector<std::int32_t>>(std::move(ids));
-  return validation;
+void check_pairs(const LabelColumn& validation, const std::string& name, bool pairs) {
+  if (validation.pairs == pairs) return;
+  throw DataError(FileRole::validation, name, validation.lines.front(), "text_pair",
+                  pairs ? "the row is no pair of texts, the training rows are"
+                        : "the row is a pair of texts, the training rows are not");
 }
 
 }  // namespace
@@ -218,25 +193,49 @@ std::vector<Row> read_rows(const DataFile& file, FileRole role) {
   return rows.finish();
 }
 
-TaskData read_task_data(const DataFile& training_file,
-                        const std::optional<DataFile>& validation_file, double validation_fraction,
-                        std::uint64_t seed) {
-  TaskData task;
-  LabelledRows all;
-  all.rows = read_rows(training_file, FileRole::training);
-  task.labels = sorted_labels(all.rows);
-  check_labels(task.labels, training_file.name);
-  task.pairs = all.rows.front().text_pair.has_value();
-  all.class_ids = std::get<std::vector<std::int32_t>>(class_ids_of(all.rows, task.labels));
-  if (validation_file) {
-    task.validation = read_validation(*validation_file, task);
-    task.training = std::move(all);
-  } else {
-    const Split split = split_validation(all.class_ids, validation_fraction, seed);
-    task.training = choose(all, split.training);
-    task.validation = choose(all, split.validation);
+LabelColumn label_column(const std::vector<Row>& rows) {
+  LabelColumn column;
+  std::vector<std::string_view> all;
+  all.reserve(rows.size());
+  for (const Row& row : rows) all.push_back(row.label);
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  column.labels.assign(all.begin(), all.end());
+  for (const Row& row : rows) {
+    const auto found = std::lower_bound(all.begin(), all.end(), row.label);
+    column.ids.push_back(static_cast<std::int32_t>(found - all.begin()));
+    column.lines.push_back(row.line);
   }
-  return task;
+  column.pairs = !rows.empty() && rows.front().text_pair.has_value();
+  return column;
+}
+
+TaskPlan plan_task(const LabelColumn& training, const std::string& training_name,
+                   const LabelColumn* validation, const std::string& validation_name,
+                   double validation_fraction, std::uint64_t seed) {
+  check_labels(training.labels, training_name);
+  TaskPlan plan;
+  plan.labels = training.labels;
+  const auto choose_rows = [](std::span<const std::int32_t> class_ids, const auto& rows) {
+    ChosenRows chosen;
+    for (const std::size_t row : rows) {
+      chosen.rows.push_back(static_cast<std::uint32_t>(row));
+      chosen.class_ids.push_back(class_ids[row]);
+    }
+    return chosen;
+  };
+  if (validation != nullptr) {
+    check_pairs(*validation, validation_name, training.pairs);
+    const auto ids = known_class_ids(*validation, validation_name, plan.labels);
+    plan.training =
+        choose_rows(training.ids, std::views::iota(std::size_t{0}, training.ids.size()));
+    plan.validation = choose_rows(ids, std::views::iota(std::size_t{0}, ids.size()));
+  } else {
+    const Split split = split_validation(training.ids, validation_fraction, seed);
+    plan.training = choose_rows(training.ids, split.training);
+    plan.validation = choose_rows(training.ids, split.validation);
+  }
+  return plan;
 }
 
 Split split_validation(std::span<const std::int32_t> class_ids, double fraction,

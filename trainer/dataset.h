@@ -47,26 +47,35 @@ struct Row {
 // Memory: the rows, not the file. Throws DataError; a file that cannot be opened is one, too.
 std::vector<Row> read_rows(const DataFile& file, FileRole role);
 
-// Rows with their class ids, (rows) each.
-struct LabelledRows {
-  std::vector<Row> rows;
-  std::vector<std::int32_t> class_ids;
+// The labels of a file, apart from its texts.
+struct LabelColumn {
+  std::vector<std::string> labels;  // sorted by bytes, each once
+  std::vector<std::int32_t> ids;    // (rows) index into labels
+  std::vector<std::int64_t> lines;  // (rows) where each began
+  bool pairs = false;               // the rows have a text_pair
+};
+LabelColumn label_column(const std::vector<Row>& rows);
+
+// Rows of a file by their places in it.
+struct ChosenRows {
+  std::vector<std::uint32_t> rows;
+  std::vector<std::int32_t> class_ids;  // (rows)
 };
 
-// What a lane trains on.
-struct TaskData {
-  std::vector<std::string> labels;  // in class-id order: sorted by bytes; at least two
-  LabelledRows training;
-  LabelledRows validation;  // from the validation file, else split off; may be empty
-  bool pairs = false;       // the rows have a text_pair
+// Which rows train and which validate, without their texts. Where there is a validation file its
+// rows validate, else split_validation() chooses among the training rows.
+struct TaskPlan {
+  std::vector<std::string> labels;  // in class-id order: the training file's
+  ChosenRows training;
+  ChosenRows validation;  // of the validation file, where there is one
 };
 
-// Reads both files; without a validation file splits validation_fraction of the training rows off,
-// see split_validation(). Throws DataError, also where a validation label is unknown to training,
-// one class stands alone, or only one of the files has pairs.
-TaskData read_task_data(const DataFile& training_file,
-                        const std::optional<DataFile>& validation_file, double validation_fraction,
-                        std::uint64_t seed);
+// validation: nullptr where there is no such file. Throws DataError where there are fewer labels
+// than two or too many, a validation label is unknown to training, or only one of the files has
+// pairs.
+TaskPlan plan_task(const LabelColumn& training, const std::string& training_name,
+                   const LabelColumn* validation, const std::string& validation_name,
+                   double validation_fraction, std::uint64_t seed);
 
 // Indices into class_ids, ascending, each index in exactly one list.
 struct Split {

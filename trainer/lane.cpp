@@ -17,11 +17,10 @@ namespace {
 
 constexpr std::int64_t evaluation_tokens = 4096;  // of a batch
 
-LaneData tokenize(const Tokenizer& tokenizer, const LabelledRows& labelled,
-                  std::size_t max_length) {
+LaneData choose(const TokenizedFile& file, ChosenRows chosen) {
   LaneData data;
-  data.rows = tokenize_rows(tokenizer, labelled.rows, max_length);
-  data.class_ids.assign(labelled.class_ids.begin(), labelled.class_ids.end());
+  data.class_ids.assign(chosen.class_ids.begin(), chosen.class_ids.end());
+  data.rows = file.choose(std::move(chosen.rows));
   return data;
 }
 
@@ -38,10 +37,10 @@ void check_order(const LaneOrder& order, const BackboneConfig& config) {
                     "max_length at least 3");
 }
 
-void check_ids(const TokenizedRows& rows, const BackboneConfig& config) {
-  const auto largest = std::max_element(rows.ids.begin(), rows.ids.end());
-  if (largest != rows.ids.end() && *largest >= config.vocabulary_size)
-    throw BackboneError("invalid_backbone", "the tokenizer makes id " + std::to_string(*largest) +
+void check_ids(const TokenizedFile& file, const BackboneConfig& config) {
+  if (file.largest_id >= config.vocabulary_size)
+    throw BackboneError("invalid_backbone", "the tokenizer makes id " +
+                                                std::to_string(file.largest_id) +
                                                 ", but config.json has vocab_size " +
                                                 std::to_string(config.vocabulary_size));
 }
@@ -81,32 +80,57 @@ double Lane::learning_rate() const {
                           order.learning_rate);
 }
 
-std::unique_ptr<Lane> prepare_lane(int index, const LaneOrder& order,
-                                   const BackboneWeights& backbone, const Tokenizer& tokenizer) {
-  check_order(order, backbone.config);
-  const TaskData data = read_task_data(order.training_file, order.validation_file,
-                                       order.validation_fraction, order.seed);
+std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneConfig& config,
+                                         TokenCache& tokens, const std::function<bool()>& stop) {
+  check_order(order, config);
+  const auto training = tokens.get(order.training_file, FileRole::training, order.max_length, stop);
+  if (!training) return std::nullopt;
+  check_ids(*training, config);
+  std::shared_ptr<const TokenizedFile> validation;
+  if (order.validation_file) {
+    validation = tokens.get(*order.validation_file, FileRole::validation, order.max_length, stop);
+    if (!validation) return std::nullopt;
+    check_ids(*validation, config);
+  }
+  TaskPlan plan = plan_task(
+      training->labels, order.training_file.name, validation ? &validation->labels : nullptr,
+      validation ? order.validation_file->name : "", order.validation_fraction, order.seed);
+  LaneInput input;
+  input.labels = std::move(plan.labels);
+  input.training = choose(*training, std::move(plan.training));
+  input.validation = choose(validation ? *validation : *training, std::move(plan.validation));
+  return input;
+}
+
+std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const BackboneWeights& backbone,
+                                 LaneInput input) {
   auto lane = std::make_unique<Lane>();
   lane->index = index;
   lane->order = order;
-  const auto max_length = static_cast<std::size_t>(order.max_length);
-  lane->training = tokenize(tokenizer, data.training, max_length);
-  lane->validation = tokenize(tokenizer, data.validation, max_length);
-  check_ids(lane->training.rows, backbone.config);
-  check_ids(lane->validation.rows, backbone.config);
+  lane->training = std::move(input.training);
+  lane->validation = std::move(input.validation);
+  lane->training_tokens = lane->training.rows.tokens();
+  lane->validation_tokens = lane->validation.rows.tokens();
 
   const auto rows = static_cast<std::int64_t>(lane->training.rows.size());
   lane->steps_per_epoch = (rows + order.batch_size - 1) / order.batch_size;
   lane->total_steps = lane->steps_per_epoch * order.n_epochs;
   lane->warmup_steps = warmup_steps(lane->total_steps, order.warmup_ratio);
 
-  lane->model = make_task_model(order, data.labels, backbone);
+  lane->model = make_task_model(order, input.labels, backbone);
   initialize(lane->model, order, backbone);
   std::vector<at::Tensor*> tensors;
   visit_tensors(lane->model,
                 [&](const std::string&, at::Tensor& tensor) { tensors.push_back(&tensor); });
   lane->optimizer = std::make_unique<AdamW>(tensors);
   return lane;
+}
+
+std::unique_ptr<Lane> prepare_lane(int index, const LaneOrder& order,
+                                   const BackboneWeights& backbone, const Tokenizer& tokenizer) {
+  TokenCache nothing_kept({}, tokenizer, "");
+  auto input = read_lane_input(order, backbone.config, nothing_kept, [] { return false; });
+  return build_lane(index, order, backbone, *std::move(input));
 }
 
 std::span<const std::size_t> next_rows(Lane& lane) {

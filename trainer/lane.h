@@ -18,6 +18,7 @@
 #include "trainer/optimizer.h"
 #include "trainer/protocol.h"
 #include "trainer/task_model.h"
+#include "trainer/token_cache.h"
 #include "trainer/tokenized_rows.h"
 #include "trainer/tokenizer.h"
 
@@ -29,11 +30,7 @@ struct LaneData {
 };
 
 // Sums over training steps: of the epoch, and since the last Progress record.
-struct StepSums {
-  double loss = 0;  // of the rows
-  std::int64_t correct = 0, rows = 0, tokens = 0, steps = 0;
-  double seconds = 0;
-
+struct StepSums : StepTotals {
   double mean_loss() const { return rows ? loss / static_cast<double>(rows) : 0.0; }
   double accuracy() const {
     return rows ? static_cast<double>(correct) / static_cast<double>(rows) : 0.0;
@@ -56,13 +53,16 @@ struct Lane {
   LaneData training, validation;
   std::unique_ptr<AdamW> optimizer;
 
+  std::int64_t training_tokens = 0, validation_tokens = 0;  // of one pass over the rows
   std::int64_t steps_per_epoch = 0, total_steps = 0, warmup_steps = 0;
   std::int64_t step = 0;                 // steps done
   std::vector<std::size_t> epoch_order;  // of the epoch in progress
   StepSums recent, epoch_sums, sums;
   double evaluation_seconds = 0;
+  int epochs_ended = 0;  // evaluated, too
   std::optional<BestEpoch> best;
   Progress last_progress;  // as recorded
+  int epochs_known = 0;    // recorded by an earlier process of this run: not recorded again
   bool ended = false;      // finished or failed
 
   int epoch() const {
@@ -72,8 +72,23 @@ struct Lane {
   double learning_rate() const;  // of the next step
 };
 
-// Reads and checks the lane's files, tokenizes them and draws the model's start. Throws DataError,
-// BackboneError where the tokenizer does not fit, LaneError where the order cannot be met.
+// What a lane trains on.
+struct LaneInput {
+  std::vector<std::string> labels;  // in class-id order
+  LaneData training, validation;
+};
+
+// Reads, checks and tokenizes the lane's files; no tensors, so another thread may do it. nullopt:
+// stop() said so. Throws DataError, BackboneError where the tokenizer does not fit, LaneError where
+// the order cannot be met.
+std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneConfig& config,
+                                         TokenCache& tokens, const std::function<bool()>& stop);
+
+// Draws the model's start.
+std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const BackboneWeights& backbone,
+                                 LaneInput input);
+
+// Both at once, with nothing kept.
 std::unique_ptr<Lane> prepare_lane(int index, const LaneOrder& order,
                                    const BackboneWeights& backbone, const Tokenizer& tokenizer);
 

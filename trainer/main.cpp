@@ -14,8 +14,8 @@
 #include "trainer/exit_codes.h"
 #include "trainer/log.h"
 #include "trainer/predict_server.h"
-#include "trainer/recipe.h"
 #include "trainer/run_failure.h"
+#include "trainer/training_run.h"
 #include "trainer/version.h"
 
 namespace graft {
@@ -23,6 +23,7 @@ namespace {
 
 struct TrainOptions {
   std::string run_directory;
+  RunOptions run;
 };
 struct ServeOptions {
   std::string socket;
@@ -45,8 +46,9 @@ int train(const TrainOptions& options) {
   const std::filesystem::path cancel = report.directory() / "cancel";
   try {
     const Order order = parse_order(read_file(report.directory() / "order.json"));
-    run_training(order, report,
-                 [&] { return signal.requested() || std::filesystem::exists(cancel); });
+    run_training(
+        order, report, [&] { return signal.requested() || std::filesystem::exists(cancel); },
+        options.run);
     return report.met_full_disk() ? exit_disk_full : exit_success;
   } catch (...) {
     const RunFailed failure = describe_failure(std::current_exception());
@@ -152,10 +154,16 @@ int run(int argc, char** argv) {
   auto* train_command = app.add_subcommand(
       "train",
       "Train the run in RUN_DIR: reads order.json, appends records.jsonl, writes "
-      "lane-<k>/result.zip; the file `cancel` or SIGTERM stops it");
+      "lane-<k>/result.zip; the file `cancel` or SIGTERM stops it, and what was stopped or killed "
+      "goes on from its last checkpoint");
   train_command->add_option("RUN_DIR", training.run_directory)
       ->required()
       ->check(CLI::ExistingDirectory);
+  train_command
+      ->add_option("--checkpoint-seconds", training.run.checkpoint_seconds,
+                   "Longest time between checkpoints")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 
   ServeOptions serving;
   auto* serve_command = app.add_subcommand(

@@ -37,6 +37,17 @@ AdamW::AdamW(const std::vector<at::Tensor*>& tensors) {
   }
 }
 
+AdamW::State AdamW::state() const {
+  return {values_.clone(), first_moments_.clone(), second_moments_.clone(), steps_};
+}
+
+void AdamW::restore(const State& state) {
+  values_.copy_(state.values);
+  first_moments_.copy_(state.first_moments);
+  second_moments_.copy_(state.second_moments);
+  steps_ = state.steps;
+}
+
 double AdamW::update(double learning_rate, double weight_decay, double largest_norm,
                      ThreadPool& threads) {
   const OptimizerKernels& kernels = optimizer_kernels();

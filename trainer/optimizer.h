@@ -30,6 +30,14 @@ class AdamW {
   at::Tensor snapshot() const { return values_.clone(); }  // (parameters)
   void restore(const at::Tensor& snapshot) { values_.copy_(snapshot); }
 
+  // All that the next step depends on; tensors of (parameters), copies.
+  struct State {
+    at::Tensor values, first_moments, second_moments;
+    std::int64_t steps = 0;
+  };
+  State state() const;
+  void restore(const State& state);
+
  private:
   struct Block {  // what a thread takes at a time
     std::int64_t begin, end;

@@ -382,6 +382,43 @@ Provenance parse_provenance(std::string_view text) {
   return provenance;
 }
 
+// ---- Checkpoints -------------------------------------------------------------------------------
+
+std::string write_checkpoint_header(const CheckpointHeader& header) {
+  Json json = {{"format", "graft-checkpoint"}, {"format_version", checkpoint_format_version}};
+  json.update(write_object(header));
+  return dump(json);
+}
+
+CheckpointHeader parse_checkpoint_header(std::string_view text) {
+  const Json json = parse_json(text);
+  std::string format;
+  int version = 0;
+  MemberReader member(json, "");
+  member("format", format);
+  member("format_version", version);
+  if (format != "graft-checkpoint" || version != checkpoint_format_version) {
+    throw ProtocolError("it is of format " + format + " " + std::to_string(version) +
+                        ", this program reads graft-checkpoint " +
+                        std::to_string(checkpoint_format_version));
+  }
+  return read_object<CheckpointHeader>(json);
+}
+
+std::string order_identity(Order order, const std::string& backbone_sha256) {
+  order.run_id.clear();
+  order.backbone_directory.clear();
+  order.backbone_sha256 = backbone_sha256;
+  order.program_version.clear();
+  order.threads = 0;
+  order.cache_directory.clear();
+  for (LaneOrder& lane : order.lanes) {
+    lane.training_file.path.clear();
+    if (lane.validation_file) lane.validation_file->path.clear();
+  }
+  return write_order(order);
+}
+
 // ---- Prediction --------------------------------------------------------------------------------
 
 std::string write_predict_request(const PredictRequest& request) {

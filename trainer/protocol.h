@@ -9,12 +9,14 @@
 //   cancel          made by the scheduler: the worker stops at the next step
 //   worker.log      the worker's stdout and stderr
 //   lane-<k>/       result.zip of lane k, complete before its LaneFinished record is written
+//   checkpoint.safetensors  where training goes on after an end too early: docs/checkpoints.md
 //
 // Prediction speaks one JSON object a line over a Unix socket: PredictRequest, PredictResponse.
 // Torch-free, thread-safe (no state). Every parse_* throws ProtocolError on malformed input.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -88,6 +90,8 @@ struct Order {
   std::string program_version;     // of the daemon that wrote the order
   int threads = 1;
   std::string device = "auto";  // auto | cpu | cuda
+  // What can be made again is kept below it for other runs; empty or absent: nothing is kept.
+  std::string cache_directory;
   Precision precision = Precision::automatic;
   std::vector<LaneOrder> lanes;
 };
@@ -104,6 +108,7 @@ struct RunStarted {
   std::string device;     // "cpu" or "cuda:0"
   std::string processor;  // CPU or GPU model, for people
   int threads = 0;
+  std::string order_sha256;  // hash of order_identity(); empty: of a program before checkpoints
 };
 
 // A lane's data is read and checked.
@@ -124,9 +129,11 @@ struct Progress {
   double train_loss = 0;  // mean since the last Progress
   double train_accuracy = 0;
   double learning_rate = 0;
-  double tokens_per_second = 0;  // real tokens: no padding, evaluation time excluded
-  double eta_seconds = 0;
+  double tokens_per_second = 0;     // real tokens: no padding, evaluation time excluded
+  double eta_seconds = 0;           // until the lane's result is there
   std::int64_t trained_tokens = 0;  // since the start of the lane
+  // Share of the machine's measured matrix-product peak, 0 to 1; not a number: not known.
+  double utilization = std::numeric_limits<double>::quiet_NaN();
 };
 
 struct EpochEnded {
@@ -211,6 +218,43 @@ struct Provenance {
 std::string write_provenance(const Provenance& provenance);
 // Paths stay empty. Throws ProtocolError.
 Provenance parse_provenance(std::string_view text);
+
+// ---- Checkpoint: how far a run is --------------------------------------------------------------
+
+// Sums over training steps.
+struct StepTotals {
+  double loss = 0;  // of the rows
+  std::int64_t correct = 0, rows = 0, tokens = 0, steps = 0;
+  double seconds = 0;
+};
+
+// Of a lane that is neither finished nor failed. Its tensors lie beside this header in the file.
+struct LanePosition {
+  int lane = 0;
+  std::int64_t step = 0, optimizer_steps = 0;
+  // What the order makes of the data; must be the same when training goes on.
+  std::int64_t total_steps = 0, training_rows = 0, validation_rows = 0, parameters = 0;
+  std::vector<std::string> labels;
+  StepTotals epoch_sums, sums;
+  double evaluation_seconds = 0;
+  std::optional<EpochEnded> best;
+};
+
+struct CheckpointHeader {
+  std::string program_version;         // that wrote it
+  std::string order_sha256;            // of what decides the result
+  double time = 0;                     // unix seconds
+  std::optional<Precision> precision;  // that was chosen; none: of the readable pass
+  std::vector<LanePosition> lanes;
+};
+
+inline constexpr int checkpoint_format_version = 1;
+std::string write_checkpoint_header(const CheckpointHeader& header);
+CheckpointHeader parse_checkpoint_header(std::string_view text);
+
+// What of an order decides its results, in a form to hash: no paths, threads or versions.
+// backbone_sha256: of the backbone as it is loaded.
+std::string order_identity(Order order, const std::string& backbone_sha256);
 
 // ---- Prediction ---------------------------------------------------------------------------------
 

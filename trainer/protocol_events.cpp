@@ -29,6 +29,7 @@ std::string write_metrics_event_data(const MetricsEventData& data) {
   put(object, "learning_rate", data.learning_rate);
   put(object, "tokens_per_second", data.tokens_per_second);
   put(object, "eta_seconds", data.eta_seconds);
+  put(object, "utilization", data.utilization);
   put(object, "valid_loss", data.valid_loss);
   put(object, "valid_accuracy", data.valid_accuracy);
   put(object, "valid_macro_f1", data.valid_macro_f1);

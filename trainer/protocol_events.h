@@ -18,6 +18,7 @@ struct MetricsEventData {
   std::optional<double> learning_rate;
   std::optional<double> tokens_per_second;
   std::optional<double> eta_seconds;
+  std::optional<double> utilization;  // 0 to 1
   // Where an epoch ended:
   std::optional<double> valid_loss, valid_accuracy, valid_macro_f1;
 };

@@ -54,6 +54,7 @@ void describe(auto& member, Of<Order> auto& order) {
   member("program_version", order.program_version);
   member("threads", order.threads);
   member("device", order.device);
+  member.optional("cache_directory", order.cache_directory);
   member.optional("precision", order.precision);
   member("lanes", order.lanes);
 }
@@ -65,6 +66,7 @@ void describe(auto& member, Of<RunStarted> auto& started) {
   member("device", started.device);
   member("processor", started.processor);
   member("threads", started.threads);
+  member.optional("order_sha256", started.order_sha256);
 }
 
 void describe(auto& member, Of<DataReady> auto& ready) {
@@ -88,6 +90,7 @@ void describe(auto& member, Of<Progress> auto& progress) {
   member("tokens_per_second", progress.tokens_per_second);
   member("eta_seconds", progress.eta_seconds);
   member("trained_tokens", progress.trained_tokens);
+  member.optional("utilization", progress.utilization);
 }
 
 void describe(auto& member, Of<EpochEnded> auto& ended) {
@@ -148,6 +151,38 @@ void describe(auto& member, Of<Notice> auto& notice) {
   member("lane", notice.lane);
   member("level", notice.level);
   member("message", notice.message);
+}
+
+void describe(auto& member, Of<StepTotals> auto& totals) {
+  member("loss", totals.loss);
+  member("correct", totals.correct);
+  member("rows", totals.rows);
+  member("tokens", totals.tokens);
+  member("steps", totals.steps);
+  member("seconds", totals.seconds);
+}
+
+void describe(auto& member, Of<LanePosition> auto& position) {
+  member("lane", position.lane);
+  member("step", position.step);
+  member("optimizer_steps", position.optimizer_steps);
+  member("total_steps", position.total_steps);
+  member("training_rows", position.training_rows);
+  member("validation_rows", position.validation_rows);
+  member("parameters", position.parameters);
+  member("labels", position.labels);
+  member("epoch_sums", position.epoch_sums);
+  member("sums", position.sums);
+  member("evaluation_seconds", position.evaluation_seconds);
+  member("best", position.best);
+}
+
+void describe(auto& member, Of<CheckpointHeader> auto& header) {
+  member("program_version", header.program_version);
+  member("order_sha256", header.order_sha256);
+  member("time", header.time);
+  member("precision", header.precision);
+  member("lanes", header.lanes);
 }
 
 void describe(auto& member, Of<TextInput> auto& input) {

@@ -6,6 +6,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -36,6 +38,21 @@ void write_all(const Descriptor& file, std::string_view bytes, const std::string
   }
 }
 
+off_t end_of_last_line(const Descriptor& file, off_t end) {
+  std::array<char, 4096> piece{};
+  while (end > 0) {
+    const off_t begin = std::max<off_t>(0, end - static_cast<off_t>(piece.size()));
+    const ssize_t count =
+        ::pread(file.number(), piece.data(), static_cast<std::size_t>(end - begin), begin);
+    if (count != end - begin) fail("cannot read records.jsonl");
+    const std::string_view text(piece.data(), static_cast<std::size_t>(count));
+    const std::size_t newline = text.rfind('\n');
+    if (newline != std::string_view::npos) return begin + static_cast<off_t>(newline) + 1;
+    end = begin;
+  }
+  return 0;
+}
+
 bool ended_by_full_disk(const RecordBody& body) {
   const auto* lane = std::get_if<LaneFailed>(&body);
   const auto* run = std::get_if<RunFailed>(&body);
@@ -61,7 +78,11 @@ RunReport::RunReport(const std::filesystem::path& run_directory)
       throw std::runtime_error("another worker is already at work in " + run_directory.string());
     fail("cannot lock " + run_directory.string());
   }
-  records_ = open_file(run_directory / "records.jsonl", O_WRONLY | O_CREAT | O_APPEND);
+  records_ = open_file(run_directory / "records.jsonl", O_RDWR | O_CREAT | O_APPEND);
+  const off_t end = ::lseek(records_.number(), 0, SEEK_END);
+  const off_t whole = end_of_last_line(records_, end);
+  if (whole < end && ::ftruncate(records_.number(), whole) != 0)
+    fail("cannot shorten records.jsonl");
 }
 
 void RunReport::record(RecordBody body) {

@@ -29,8 +29,9 @@ class Descriptor {
 
 class RunReport {
  public:
-  // Takes worker.lock for its life and opens records.jsonl to append. Throws std::runtime_error
-  // where another worker holds the lock, std::system_error where the directory cannot be used.
+  // Takes worker.lock for its life and opens records.jsonl to append, behind its last whole line:
+  // an earlier worker may have died within one. Throws std::runtime_error where another worker
+  // holds the lock, std::system_error where the directory cannot be used.
   explicit RunReport(const std::filesystem::path& run_directory);
 
   const std::filesystem::path& directory() const { return directory_; }

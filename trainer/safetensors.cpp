@@ -161,12 +161,14 @@ at::Tensor float_tensor(const StoredTensor& stored) {
   return copy.to(at::kFloat);
 }
 
-std::string write_safetensors(const NamedTensors& tensors) {
+std::string write_safetensors(const NamedTensors& tensors,
+                              const std::map<std::string, std::string>& metadata) {
   std::map<std::string, at::Tensor> sorted;
   for (const auto& [name, tensor] : tensors)
     sorted.emplace(name, tensor.detach().to(at::kCPU, at::kFloat).contiguous());
 
   json header{{"__metadata__", {{"format", "pt"}}}};
+  for (const auto& [name, value] : metadata) header["__metadata__"][name] = value;
   std::uint64_t offset = 0;
   for (const auto& [name, tensor] : sorted) {
     const std::uint64_t end = offset + tensor.nbytes();

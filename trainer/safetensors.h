@@ -43,7 +43,9 @@ at::Tensor float_tensor(const StoredTensor& stored);
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-// The same tensors give the same bytes: tensors lie in name order, float32, {"format": "pt"}.
-std::string write_safetensors(const NamedTensors& tensors);
+// The same tensors give the same bytes: tensors lie in name order, float32. The metadata also has
+// {"format": "pt"}.
+std::string write_safetensors(const NamedTensors& tensors,
+                              const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace graft

@@ -1,6 +1,8 @@
 // See the header.
 #include "trainer/tokenized_rows.h"
 
+#include <utility>
+
 namespace graft {
 namespace {
 
@@ -17,14 +19,31 @@ TokenizedRows tokenize(const Tokenizer& tokenizer, std::span<const Input> inputs
 
 }  // namespace
 
+TokenizedRows::TokenizedRows(TokenSpans file, std::vector<std::uint32_t> chosen)
+    : file_(std::move(file)), chosen_(std::move(chosen)) {}
+
+std::int64_t TokenizedRows::length(std::size_t row) const {
+  if (!file_.owner) return offsets[row + 1] - offsets[row];
+  const std::size_t place = chosen_[row];
+  return file_.offsets[place + 1] - file_.offsets[place];
+}
+
+std::int64_t TokenizedRows::tokens() const {
+  std::int64_t sum = 0;
+  for (std::size_t row = 0; row < size(); ++row) sum += length(row);
+  return sum;
+}
+
 std::span<const std::int32_t> TokenizedRows::row_ids(std::size_t row) const {
-  return std::span(ids).subspan(static_cast<std::size_t>(offsets[row]),
-                                static_cast<std::size_t>(length(row)));
+  const auto all = file_.owner ? file_.ids : std::span(ids);
+  const auto begin = file_.owner ? file_.offsets[chosen_[row]] : offsets[row];
+  return all.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(length(row)));
 }
 
 std::span<const std::uint8_t> TokenizedRows::row_type_ids(std::size_t row) const {
-  return std::span(type_ids).subspan(static_cast<std::size_t>(offsets[row]),
-                                     static_cast<std::size_t>(length(row)));
+  const auto all = file_.owner ? file_.type_ids : std::span(type_ids);
+  const auto begin = file_.owner ? file_.offsets[chosen_[row]] : offsets[row];
+  return all.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(length(row)));
 }
 
 void TokenizedRows::append(const Encoding& encoding) {

@@ -1,9 +1,11 @@
-// Rows as token ids, packed one after the other: three vectors instead of three a row.
+// Rows as token ids, packed one after the other: of its own, or a choice of the rows of a file
+// whose tokens several lanes, and where they are mapped several processes, share.
 // No state: any thread may call.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -12,18 +14,36 @@
 
 namespace graft {
 
-struct TokenizedRows {
-  std::vector<std::int32_t> ids;         // (tokens of all rows), special tokens included
-  std::vector<std::uint8_t> type_ids;    // (tokens of all rows)
-  std::vector<std::int64_t> offsets{0};  // (rows + 1): row r is [offsets[r], offsets[r + 1])
-  std::int64_t truncated_rows = 0;       // rows cut at max_length
+// The tokens of all rows of a file.
+struct TokenSpans {
+  std::span<const std::int32_t> ids;       // (tokens), special tokens included
+  std::span<const std::uint8_t> type_ids;  // (tokens)
+  std::span<const std::int64_t> offsets;   // (rows + 1): row r is [offsets[r], offsets[r + 1])
+  std::shared_ptr<const void> owner;       // what the spans look at
+};
 
-  std::size_t size() const { return offsets.size() - 1; }
-  std::int64_t length(std::size_t row) const { return offsets[row + 1] - offsets[row]; }
+struct TokenizedRows {
+  // Its own rows; empty where it is a choice.
+  std::vector<std::int32_t> ids;
+  std::vector<std::uint8_t> type_ids;
+  std::vector<std::int64_t> offsets{0};
+  std::int64_t truncated_rows = 0;  // rows cut at max_length
+
+  TokenizedRows() = default;
+  // chosen: places of rows in `file`.
+  TokenizedRows(TokenSpans file, std::vector<std::uint32_t> chosen);
+
+  std::size_t size() const { return file_.owner ? chosen_.size() : offsets.size() - 1; }
+  std::int64_t length(std::size_t row) const;
+  std::int64_t tokens() const;  // of all rows
   std::span<const std::int32_t> row_ids(std::size_t row) const;
   std::span<const std::uint8_t> row_type_ids(std::size_t row) const;
 
-  void append(const Encoding& encoding);
+  void append(const Encoding& encoding);  // to its own rows
+
+ private:
+  TokenSpans file_;
+  std::vector<std::uint32_t> chosen_;
 };
 
 // max_length as in Tokenizer::encode.

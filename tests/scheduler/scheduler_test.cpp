@@ -45,6 +45,7 @@ TEST_CASE("a job is checked, queued, claimed and launched in one tick") {
   CHECK(order.backbone_sha256 == backbone_hash);
   CHECK(order.backbone_directory == (service.scratch / "minilm").string());
   CHECK(order.program_version == "test");
+  CHECK(order.cache_directory == (service.scratch / "cache").string());
   REQUIRE(order.lanes.size() == 1);
   const LaneOrder& lane = order.lanes[0];
   CHECK(lane.job_id == id);
@@ -127,6 +128,39 @@ TEST_CASE("what a worker reports becomes events, progress, curve and checkpoints
   REQUIRE(points.size() == 2);
   CHECK_FALSE(points[0].valid_loss);
   CHECK(points[1].valid_accuracy == 0.875);
+}
+
+TEST_CASE("the machine's utilization is told where the worker knows it") {
+  Service service;
+  const std::string id = service.start_job();
+  Progress progress = Service::progress(10);
+  progress.utilization = 0.5;
+  FakeLauncher::write(service.launcher.last(), progress);
+  service.tick();
+  CHECK(service.events(id).back().data.find(R"("utilization":0.5)") != std::string::npos);
+}
+
+TEST_CASE("a worker that goes on from a checkpoint may repeat what is known already") {
+  Service service;
+  const std::string id = service.start_job();
+  const auto run = service.launcher.last();
+  FakeLauncher::write(run, Service::started());
+  FakeLauncher::write(run, Service::progress(40));
+  FakeLauncher::write(run, Service::epoch_ended(1, 33));
+  service.tick();
+  FakeLauncher::write(run, Service::started());
+  FakeLauncher::write(run, Service::progress(20));
+  FakeLauncher::write(run, Service::epoch_ended(1, 33));
+  const LaneFinished finished = FakeLauncher::make_bundle(run, "adapter bytes", backbone_hash);
+  FakeLauncher::write(run, finished);
+  FakeLauncher::write(run, Service::started());
+  FakeLauncher::write(run, finished);
+  FakeLauncher::write(run, RunFinished{});
+  service.tick();
+  CHECK(service.status(id) == JobStatus::succeeded);
+  CHECK(service.job(id).version == 1);
+  CHECK(list_checkpoints(service.database, id, {}).items.size() == 1);
+  CHECK(list_metric_points(service.database, id).size() == 3);
 }
 
 TEST_CASE("a finished lane becomes a version with its result file, and the run is cleared away") {

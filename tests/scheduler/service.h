@@ -39,6 +39,7 @@ struct Service {
 
   Service() {
     options.runs_directory = scratch / "runs";
+    options.cache_directory = scratch / "cache";
     options.program_version = "test";
     customer = ensure_customer(database, "acme", now).id;
     restart();

@@ -66,6 +66,41 @@ const std::string good = R"({"text": "t", "label": "l"})";
 
 // ---- JSONL -------------------------------------------------------------------------------------
 
+// Both files' rows, chosen as a lane trains on them.
+struct LabelledRows {
+  std::vector<Row> rows;
+  std::vector<std::int32_t> class_ids;
+};
+struct TaskData {
+  Strings labels;
+  LabelledRows training, validation;
+  bool pairs = false;
+};
+
+LabelledRows choose(const std::vector<Row>& all, const ChosenRows& chosen) {
+  LabelledRows rows{{}, chosen.class_ids};
+  for (const std::uint32_t row : chosen.rows) rows.rows.push_back(all[row]);
+  return rows;
+}
+
+TaskData read_task_data(const DataFile& training_file,
+                        const std::optional<DataFile>& validation_file, double fraction,
+                        std::uint64_t seed) {
+  const std::vector<Row> training = read_rows(training_file, FileRole::training);
+  const LabelColumn labels = label_column(training);
+  std::vector<Row> validation;
+  LabelColumn validation_labels;
+  if (validation_file) {
+    validation = read_rows(*validation_file, FileRole::validation);
+    validation_labels = label_column(validation);
+  }
+  const TaskPlan plan =
+      plan_task(labels, training_file.name, validation_file ? &validation_labels : nullptr,
+                validation_file ? validation_file->name : "", fraction, seed);
+  return {plan.labels, choose(training, plan.training),
+          choose(validation_file ? validation : training, plan.validation), labels.pairs};
+}
+
 TEST_CASE("JSONL rows keep text, label and line; blank lines are passed over") {
   const auto rows = rows_of("a.jsonl",
                             "{\"text\": \"one\\nline\", \"label\": \"x\", \"id\": 7}\n\n"

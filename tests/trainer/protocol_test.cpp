@@ -142,6 +142,7 @@ TEST_CASE("every kind of record survives writing and reading") {
       round_trip(Progress{0, 10, 270, 1, 0.1, 0.5, 1e-3, 9000.5, 3.25, 123456789012}).body);
   CHECK(progress.train_loss == 0.1);
   CHECK(progress.trained_tokens == 123456789012);
+  CHECK(std::isnan(progress.utilization));
 
   const auto ended =
       std::get<EpochEnded>(round_trip(EpochEnded{0, 2, 90, 0.5, 0.75, 0.6, 0.7, 0.65, true}).body);
@@ -172,6 +173,21 @@ TEST_CASE("a loss that is not a number travels as null and comes back as not a n
   const Record record = parse_record(write_record({0, progress}));
   CHECK(std::isnan(std::get<Progress>(record.body).train_loss));
   CHECK(std::isnan(std::get<Progress>(record.body).eta_seconds));
+}
+
+TEST_CASE("what an older program did not write is read as not known") {
+  const std::string now = write_record({0, Progress{}});
+  const std::string member = R"(,"utilization":null)";
+  const std::size_t place = now.find(member);
+  REQUIRE(place != std::string::npos);
+  const Record old = parse_record(std::string(now).erase(place, member.size()));
+  CHECK(std::isnan(std::get<Progress>(old.body).utilization));
+
+  std::string order = write_order({});
+  const std::string cache = "  \"cache_directory\": \"\",\n";
+  const std::size_t line = order.find(cache);
+  REQUIRE(line != std::string::npos);
+  CHECK(parse_order(order.erase(line, cache.size())).cache_directory.empty());
 }
 
 TEST_CASE("bytes that are not UTF-8 do not lose the record") {

@@ -1,66 +1,18 @@
 // Training runs on the tiny backbone: lanes, repeatability, failures, records.
-#include "trainer/recipe.h"
+#include "trainer/training_run.h"
 
 #include <doctest/doctest.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 
-#include "tiny_task.h"
+#include "tiny_run.h"
 #include "trainer/archive.h"
 #include "trainer/export_adapterhub.h"
 
 namespace graft {
 namespace {
-
-// A copy of the tiny backbone with dropout on, as real ones have it.
-std::filesystem::path backbone_with_dropout(const ScratchDirectory& scratch) {
-  const auto directory = scratch.path() / "backbone";
-  std::filesystem::create_directories(directory);
-  for (const char* name : {"model.safetensors", "vocab.txt", "tokenizer_config.json"})
-    std::filesystem::copy_file(tiny_bert() / name, directory / name);
-  std::string config = read_text(tiny_bert() / "config.json");
-  for (const std::string key : {"attention_probs_dropout_prob", "hidden_dropout_prob"}) {
-    const std::size_t place = config.find("\"" + key + "\": 0.0");
-    REQUIRE(place != std::string::npos);
-    config.replace(place, key.size() + 7, "\"" + key + "\": 0.1");
-  }
-  write_text(directory / "config.json", config);
-  return directory;
-}
-
-std::vector<Record> run(
-    const Order& order, const std::filesystem::path& directory,
-    const std::function<bool()>& stop = [] { return false; }) {
-  std::filesystem::create_directories(directory);
-  {
-    RunReport report(directory);
-    run_training(order, report, stop);
-  }
-  std::vector<Record> records;
-  std::istringstream lines(read_text(directory / "records.jsonl"));
-  for (std::string line; std::getline(lines, line);) records.push_back(parse_record(line));
-  return records;
-}
-
-template <class Body>
-std::vector<Body> all(const std::vector<Record>& records, int lane = -1) {
-  std::vector<Body> found;
-  for (const Record& record : records)
-    if (const Body* body = std::get_if<Body>(&record.body)) {
-      if constexpr (requires { body->lane; })
-        if (lane >= 0 && body->lane != lane) continue;
-      found.push_back(*body);
-    }
-  return found;
-}
-
-ArchiveFiles bundle(const std::filesystem::path& directory, int lane) {
-  return read_archive(read_text(directory / ("lane-" + std::to_string(lane)) / "result.zip"),
-                      1 << 30);
-}
 
 double largest_difference(const ArchiveFiles& a, const ArchiveFiles& b, const char* name) {
   const Safetensors left = read_safetensors(a.at(name)), right = read_safetensors(b.at(name));
@@ -71,22 +23,6 @@ double largest_difference(const ArchiveFiles& a, const ArchiveFiles& b, const ch
         largest,
         (float_tensor(tensor) - float_tensor(right.tensors.at(key))).abs().max().item<double>());
   return largest;
-}
-
-std::vector<LaneOrder> three_lanes(const ScratchDirectory& scratch) {
-  LaneOrder a = tiny_lane(scratch, "a", 3, 60, 1);
-  LaneOrder b = tiny_lane(scratch, "b", 2, 41, 2);
-  b.size = 5;
-  b.method = AdapterMethod::pfeiffer;
-  b.activation = Activation::relu;
-  b.batch_size = 4;
-  b.n_epochs = 1;
-  LaneOrder c = tiny_lane(scratch, "c", 5, 75, 3);
-  c.size = 16;
-  c.learning_rate = 3e-3;
-  c.train_layer_norm = true;
-  c.weight_decay = 0.01;
-  return {a, b, c};
 }
 
 }  // namespace

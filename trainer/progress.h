@@ -1,0 +1,43 @@
+// Progress records of the lanes that train: when they are due, what they say, how long it will
+// still take. For the training thread.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "trainer/lane.h"
+#include "trainer/pace.h"
+#include "trainer/run_report.h"
+
+namespace graft {
+
+class ProgressReporter {
+ public:
+  // Both must outlive it; lanes may come and go.
+  ProgressReporter(const std::vector<std::unique_ptr<Lane>>& lanes, RunReport& report)
+      : lanes_(lanes), report_(report) {}
+
+  // What the estimates rest on.
+  Pace& pace() { return pace_; }
+
+  // Records every lane that trains, where a second has passed since it last did. May be called
+  // between steps and within an evaluation.
+  void beat();
+
+  // Records this lane now.
+  void record(Lane& lane);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double seconds_left(const Lane& lane) const;
+
+  const std::vector<std::unique_ptr<Lane>>& lanes_;
+  RunReport& report_;
+  Pace pace_;
+  Clock::time_point last_ = Clock::now();
+  std::map<int, Clock::time_point> estimated_;  // by lane: when its last estimate was made
+};
+
+}  // namespace graft
