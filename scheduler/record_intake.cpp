@@ -163,7 +163,9 @@ void RecordIntake::add_row(Batch& batch, const Record& record) {
 void RecordIntake::add_started(Batch& batch, const RunStarted& started) {
   std::string message = "Training worker started on " + started.device;
   if (!started.processor.empty()) message += " (" + started.processor + ")";
-  message += ", " + plural(started.threads, "thread") + ".";
+  message += ", " + plural(started.threads, "thread");
+  if (!started.precision.empty()) message += ", computing in " + started.precision;
+  message += ".";
   for (const RunLane& lane : batch.lanes) {
     if (lane.job.status == JobStatus::running) {
       add_event(batch, lane, EventLevel::info, message);

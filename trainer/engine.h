@@ -50,6 +50,7 @@ class Engine {
   Engine(const BackboneWeights& backbone, const EngineOptions& options);
   ~Engine();
 
+  const BackboneWeights& backbone() const { return backbone_; }
   // nullopt: the readable pass is used.
   std::optional<Precision> precision() const { return precision_; }
   const ProductSpeeds& product_speeds() const { return speeds_; }

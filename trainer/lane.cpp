@@ -67,6 +67,7 @@ std::vector<std::vector<std::size_t>> evaluation_batches(const TokenizedRows& ro
 }  // namespace
 
 void StepSums::add(const StepSums& other) {
+  flops += other.flops;
   loss += other.loss;
   correct += other.correct;
   rows += other.rows;

@@ -31,6 +31,8 @@ struct LaneData {
 
 // Sums over training steps: of the epoch, and since the last Progress record.
 struct StepSums : StepTotals {
+  double flops = 0;  // of all lanes of the steps; not kept in checkpoints
+
   double mean_loss() const { return rows ? loss / static_cast<double>(rows) : 0.0; }
   double accuracy() const {
     return rows ? static_cast<double>(correct) / static_cast<double>(rows) : 0.0;

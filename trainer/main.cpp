@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "trainer/archive.h"
+#include "trainer/bench.h"
 #include "trainer/content_hash.h"
 #include "trainer/exit_codes.h"
 #include "trainer/log.h"
@@ -202,6 +203,38 @@ int run(int argc, char** argv) {
       "inspect", "Print what a .safetensors file, an adapter.zip or a backbone directory holds");
   inspect_command->add_option("FILE", inspected)->required()->check(CLI::ExistingPath);
 
+  BenchOptions bench;
+  std::string bench_precision = "auto";
+  auto* bench_command = app.add_subcommand(
+      "bench",
+      "Measure this machine: products, training speed at several lengths and lanes, memory");
+  bench_command->add_option("--backbone", bench.backbone, "Backbone directory")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  bench_command->add_option("--threads", bench.threads, "Threads to compute with")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  bench_command->add_option("--precision", bench_precision, "auto, fp32 or bf16")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+      ->capture_default_str();
+  bench_command->add_option("--lengths", bench.lengths, "Tokens a row")
+      ->check(CLI::Range(1, 512))
+      ->delimiter(',')
+      ->capture_default_str();
+  bench_command->add_option("--lanes", bench.lanes, "Lanes trained together")
+      ->check(CLI::Range(1, 1024))
+      ->delimiter(',')
+      ->capture_default_str();
+  bench_command->add_option("--batch", bench.batch_size, "Rows of a lane's step")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  bench_command->add_option("--size", bench.size, "Width of the Houlsby adapters")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  bench_command->add_option("--seconds", bench.seconds, "For each cell of the table")
+      ->check(CLI::Range(0.1, 600.0))
+      ->capture_default_str();
+
   auto* version_command = app.add_subcommand("version", "Print the version");
   CLI11_PARSE(app, argc, argv);
 
@@ -210,6 +243,10 @@ int run(int argc, char** argv) {
   if (*predict_command) return predict(predicting);
   if (*tokenize_command) return tokenize(backbone);
   if (*inspect_command) return inspect(inspected);
+  if (*bench_command) {
+    bench.precision = *parse_precision(bench_precision);
+    run_bench(bench, std::cout);
+  }
   if (*version_command) std::cout << program_version << '\n';
   return 0;
 }

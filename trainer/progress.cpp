@@ -44,6 +44,8 @@ void ProgressReporter::record(Lane& lane) {
     progress.train_accuracy = lane.recent.accuracy();
     progress.learning_rate = lane.learning_rate();
     progress.tokens_per_second = lane.recent.tokens_per_second();
+    if (product_peak_ > 0 && lane.recent.seconds > 0)
+      progress.utilization = lane.recent.flops / lane.recent.seconds / product_peak_;
     progress.trained_tokens = lane.sums.tokens;
     progress.eta_seconds = seconds_left(lane);
     estimated_[lane.index] = now;

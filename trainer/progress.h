@@ -15,9 +15,11 @@ namespace graft {
 
 class ProgressReporter {
  public:
-  // Both must outlive it; lanes may come and go.
-  ProgressReporter(const std::vector<std::unique_ptr<Lane>>& lanes, RunReport& report)
-      : lanes_(lanes), report_(report) {}
+  // Both must outlive it; lanes may come and go. product_peak: FLOP/s of the machine's matrix
+  // products, 0: unknown.
+  ProgressReporter(const std::vector<std::unique_ptr<Lane>>& lanes, RunReport& report,
+                   double product_peak)
+      : lanes_(lanes), report_(report), product_peak_(product_peak) {}
 
   // What the estimates rest on.
   Pace& pace() { return pace_; }
@@ -35,6 +37,7 @@ class ProgressReporter {
 
   const std::vector<std::unique_ptr<Lane>>& lanes_;
   RunReport& report_;
+  double product_peak_;
   Pace pace_;
   Clock::time_point last_ = Clock::now();
   std::map<int, Clock::time_point> estimated_;  // by lane: when its last estimate was made

@@ -109,6 +109,7 @@ struct RunStarted {
   std::string processor;  // CPU or GPU model, for people
   int threads = 0;
   std::string order_sha256;  // hash of order_identity(); empty: of a program before checkpoints
+  std::string precision;     // fp32 or bf16; empty: of a program before there was a choice
 };
 
 // A lane's data is read and checked.

@@ -67,6 +67,7 @@ void describe(auto& member, Of<RunStarted> auto& started) {
   member("processor", started.processor);
   member("threads", started.threads);
   member.optional("order_sha256", started.order_sha256);
+  member.optional("precision", started.precision);
 }
 
 void describe(auto& member, Of<DataReady> auto& ready) {

@@ -33,6 +33,11 @@ std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
                       targets[i],
                       DropoutStream(lane.order.seed, static_cast<std::uint64_t>(lane.step))});
   }
+  double flops = 0;
+  for (const LaneStep& share : shares)
+    for (const std::size_t row : share.rows.chosen)
+      flops += training_flops(engine.backbone().config, share.model->adapter,
+                              share.rows.rows->length(row));
   const std::vector<LaneStepResult> results = engine.step(shares);
   std::vector<StepSums> steps;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
@@ -40,6 +45,7 @@ std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
     StepSums& step = steps.emplace_back();
     step.rows = results[i].rows;
     step.tokens = results[i].tokens;
+    step.flops = flops;
     step.correct = results[i].correct;
     step.steps = 1;
     step.loss = results[i].loss * static_cast<double>(step.rows);

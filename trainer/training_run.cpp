@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "trainer/dataset.h"
 #include "trainer/export_adapterhub.h"
 #include "trainer/lane_feed.h"
+#include "trainer/processor.h"
 #include "trainer/progress.h"
 #include "trainer/recipe.h"
 #include "trainer/run_history.h"
@@ -32,13 +32,6 @@ constexpr double company_patience = 2.0;  // seconds that a lane waits for other
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::string processor_name() {
-  std::ifstream stream("/proc/cpuinfo");
-  for (std::string line; std::getline(stream, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
 }
 
 // 4000 -> "4,000"
@@ -167,7 +160,7 @@ class Training {
         order_sha256_(std::move(order_sha256)),
         history_(read_history(report.directory(), order_sha256_)),
         checkpoint_(std::move(checkpoint)),
-        progress_(lanes_, report),
+        progress_(lanes_, report, engine.product_peak()),
         writer_(report),
         feed_(order, backbone.config, lanes_to_train()) {}
 
@@ -347,11 +340,12 @@ void run_training(const Order& order, RunReport& report, const std::function<boo
   at::set_num_threads(1);  // the engine has threads of its own
   const auto backbone = load_backbone(order.backbone_directory, order.backbone_sha256);
   const std::string order_sha256 = sha256_of_bytes(order_identity(order, backbone->sha256));
-  report.record(RunStarted{::getpid(), program_version, backbone->sha256, "cpu", processor_name(),
-                           order.threads, order_sha256});
   std::string problem;
   std::optional<Checkpoint> checkpoint = load_checkpoint(report.directory(), order_sha256, problem);
   const auto engine = make_engine(order, *backbone, checkpoint);
+  report.record(RunStarted{::getpid(), program_version, backbone->sha256, "cpu", processor_name(),
+                           order.threads, order_sha256,
+                           std::string(to_string(engine->precision().value_or(Precision::fp32)))});
   Training training(order, *backbone, *engine, report, options, order_sha256,
                     std::move(checkpoint));
   if (!problem.empty()) training.regret(problem);
