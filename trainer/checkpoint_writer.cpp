@@ -67,6 +67,9 @@ void CheckpointWriter::write(const Checkpoint& checkpoint) {
     if (!std::exchange(failing_, true)) complain(checkpoint, error.code().message());
   } catch (const std::bad_alloc&) {
     if (!std::exchange(failing_, true)) complain(checkpoint, "not enough memory");
+  } catch (const std::exception& error) {
+    log_error(error.what());
+    if (!std::exchange(failing_, true)) complain(checkpoint, "an internal error");
   }
 }
 
