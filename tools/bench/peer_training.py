@@ -122,14 +122,18 @@ def train(work, model, batches, targets):
             schedule.step()
             step += 1
             all_tokens += real_tokens
-            if step <= warm_up:
-                started = time.perf_counter()
-            else:
+            now = time.perf_counter()
+            if step > warm_up:
                 tokens, rows = tokens + real_tokens, rows + len(chosen)
-            if step > warm_up and time.perf_counter() - started > work["seconds"]:
-                break
-        if step > warm_up and time.perf_counter() - started > work["seconds"]:
-            break
+                if now - started > work["seconds"]:
+                    break
+            else:
+                started = now
+                if now - begun > work["seconds"] and call is model:  # too slow to warm up further
+                    warm_up = step
+        else:
+            continue
+        break
     seconds = time.perf_counter() - started
     return {"tokens_per_second": tokens / seconds, "samples_per_second": rows / seconds, "steps": step,
             "cut": int(step < steps), "tokens": all_tokens, "seconds": seconds, "warm_up_seconds": started - begun,

@@ -67,7 +67,8 @@ def parse_options():
     parser.add_argument("--no-accuracy", action="store_true", help="leave the test rows out")
     parser.add_argument("--held-to-avx2", action="store_true", help="all programs, on whatever CPU this is")
     parser.add_argument("--lock", type=pathlib.Path, help="file lock to hold during a round (shared machines)")
-    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/bench", help="peers.md, peers.svg, peers.json")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/bench",
+                        help="directory of peers.md, peers.svg and peers.json")
     options = parser.parse_args()
     options.peers = [name for name in options.peers.split(",") if name]
     options.lanes = [int(count) for count in options.lanes.split(",") if count]
@@ -140,7 +141,8 @@ def compare(directory, options, environment, scratch):
                 result = (graft_run.train(options.worker, work, which, options.precision, environment)
                           if kind == "graft" else run_peer(which, work, environment))
                 print(f"{directory.name}, round {round_number + 1}, {title}: {result['tokens_per_second']:,.0f} "
-                      f"tokens/s, {time.perf_counter() - started:.0f} s in all", file=sys.stderr, flush=True)
+                      f"tokens/s, {time.perf_counter() - started:.0f} s in all, others took "
+                      f"{result['others']:.2f} cores", file=sys.stderr, flush=True)
                 yield title, result
 
 

@@ -1,5 +1,7 @@
 """The table and the plot of a comparison."""
 
+DISTURBED = 0.15  # cores that others took; the watch itself and an idle system take less
+
 
 def processor():
     """Model name, and what decides the speed of its matrix products."""
@@ -18,8 +20,8 @@ def processor():
 def settings(options):
     rows = f"{options.steps} steps" if options.steps else f"{options.epochs} epochs"
     return (f"{processor()}{', held to AVX2' if options.held_to_avx2 else ''}, {options.threads} threads; "
-            f"{options.backbone.name}, Houlsby size {options.size}, batch {options.batch}, {rows}, rate {options.rate}; "
-            f"medians of {options.rounds}")
+            f"{options.backbone.name}, Houlsby size {options.size}, batch {options.batch}, {rows}, "
+            f"rate {options.rate}; medians of {options.rounds}")
 
 
 def markdown(tables, options):
@@ -37,6 +39,10 @@ def markdown(tables, options):
                 f"| {data} | {title}{cut} | {result['tokens_per_second']:,.0f} | {result['samples_per_second']:,.1f} "
                 f"| {accuracy} | {result['peak_rss']:,.0f} | {result['peak_uss']:,.0f} "
                 f"| {result['peak_private']:,.0f} | {result['trainable_parameters']:,.0f} | {ratio} |")
+    disturbed = [f"{data}, {title} ({result['others']:.2f})" for data, results in tables.items()
+                 for title, result in results.items() if result["others"] > DISTURBED]
+    if disturbed:
+        lines += ["", "Other programs ran meanwhile (cores they took): " + "; ".join(disturbed) + "."]
     return "\n".join(lines) + "\n"
 
 
