@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-INTERVAL = 0.1  # seconds between samples
+INTERVAL = 0.25  # seconds between samples; a look costs milliseconds
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
