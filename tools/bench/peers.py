@@ -14,7 +14,6 @@ import signal
 import statistics
 import sys
 import tempfile
-import time
 
 import graft_run
 import measured_process
@@ -66,6 +65,8 @@ def parse_options():
     parser.add_argument("--precision", help="Graft's: auto, fp32 or bf16")
     parser.add_argument("--no-accuracy", action="store_true", help="leave the test rows out")
     parser.add_argument("--held-to-avx2", action="store_true", help="all programs, on whatever CPU this is")
+    parser.add_argument("--retries", type=int, default=1,
+                        help="how often a run that other programs disturbed is repeated")
     parser.add_argument("--lock", type=pathlib.Path, help="file lock to hold during a round (shared machines)")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build/bench",
                         help="directory of peers.md, peers.svg and peers.json")
@@ -120,6 +121,16 @@ def run_peer(name, work, environment):
         return measured_process.run_python(HERE / "peer_training.py", file.name, environment)
 
 
+def run_undisturbed(program, work, options, environment):
+    """The result of a program; again, as often as --retries allows, while others took too much of the machine."""
+    kind, which = program
+    results = []
+    while not results or (len(results) <= options.retries and results[-1]["others"] > report.DISTURBED):
+        results.append(graft_run.train(options.worker, work, which, options.precision, environment)
+                       if kind == "graft" else run_peer(which, work, environment))
+    return min(results, key=lambda result: result["others"])
+
+
 def programs(options):
     """Key of each program to its title, Graft's first."""
     titles = {("graft", lanes): "Graft" + (f", {lanes} lanes" if lanes > 1 else "") for lanes in options.lanes}
@@ -136,13 +147,10 @@ def compare(directory, options, environment, scratch):
     for round_number in range(options.rounds):
         work["seed"] = 1 + round_number
         with held(options.lock):
-            for (kind, which), title in programs(options).items():
-                started = time.perf_counter()
-                result = (graft_run.train(options.worker, work, which, options.precision, environment)
-                          if kind == "graft" else run_peer(which, work, environment))
+            for program, title in programs(options).items():
+                result = run_undisturbed(program, work, options, environment)
                 print(f"{directory.name}, round {round_number + 1}, {title}: {result['tokens_per_second']:,.0f} "
-                      f"tokens/s, {time.perf_counter() - started:.0f} s in all, others took "
-                      f"{result['others']:.2f} cores", file=sys.stderr, flush=True)
+                      f"tokens/s, others took {result['others']:.2f} cores", file=sys.stderr, flush=True)
                 yield title, result
 
 
