@@ -62,12 +62,14 @@ struct Speed {
 Speed measure(const BenchOptions& options, const BackboneWeights& backbone, Engine& engine,
               std::int64_t length, int lane_count) {
   std::vector<std::unique_ptr<BenchLane>> lanes;
+  lanes.reserve(static_cast<std::size_t>(lane_count));
   for (int i = 0; i < lane_count; ++i)
     lanes.push_back(
         std::make_unique<BenchLane>(options, backbone, length, static_cast<std::uint64_t>(i + 1)));
   std::uint64_t step_number = 0;
   const auto step = [&] {
     std::vector<LaneStep> shares;
+    shares.reserve(lanes.size());
     for (const auto& lane : lanes)
       shares.push_back({&lane->model,
                         {&lane->rows, lane->chosen},

@@ -329,32 +329,14 @@ void ChunkPass<T>::run_layer(const Chunk& chunk, const PassLane<T>& lane, std::s
 }
 
 template <class T>
-void ChunkPass<T>::forward(const Chunk& chunk, const PassLane<T>& lane,
-                           const FrozenStates<T>* frozen, Tape<T>& tape, float* states) {
+void ChunkPass<T>::forward(const Chunk& chunk, const PassLane<T>& lane, Tape<T>& tape,
+                           float* states) {
   const std::int64_t hidden = config_.hidden_size;
   reserve(chunk, lane.adapter);
-  std::size_t layer = 0;
-  if (frozen) {
-    layer = frozen->layer;
-    for (std::size_t r = 0; r < chunk.rows.size(); ++r)
-      std::memcpy(x_short_.data() + chunk.rows[r].begin * hidden, frozen->rows[r],
-                  static_cast<std::size_t>(chunk.rows[r].length * hidden) * sizeof(T));
-    kernels_.widen(x_short_.data(), chunk.tokens * hidden, x_.data());
-  } else {
-    embed(chunk, lane);
-  }
-  for (; layer < backbone_.layers.size(); ++layer)
+  embed(chunk, lane);
+  for (std::size_t layer = 0; layer < backbone_.layers.size(); ++layer)
     run_layer(chunk, lane, layer, tape.layers[layer]);
   std::memcpy(states, x_.data(), static_cast<std::size_t>(tape.rows * hidden) * sizeof(float));
-}
-
-template <class T>
-void ChunkPass<T>::states_below(const Chunk& chunk, std::size_t layer, Tape<T>& tape, T* out) {
-  reserve(chunk, nullptr);
-  const PassLane<T> plain;
-  embed(chunk, plain);
-  for (std::size_t i = 0; i < layer; ++i) run_layer(chunk, plain, i, tape.layers[i]);
-  std::copy_n(x_short_.data(), chunk.tokens * config_.hidden_size, out);
 }
 
 // x_: gradient of the sub-block's result -> sum_: gradient of the sum before the LayerNorm, which

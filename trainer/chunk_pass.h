@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -35,13 +34,6 @@ struct Floor {
   bool attention = true;
 };
 std::optional<Floor> lowest_trainable(const Adapter& adapter);
-
-// Hidden states that enter a layer, computed earlier: (tokens, hidden) row by row.
-template <class T>
-struct FrozenStates {
-  std::size_t layer = 0;       // the first one still to be computed
-  std::vector<const T*> rows;  // one each row of the chunk, (length, hidden)
-};
 
 template <class T>
 struct SubBlockTape {
@@ -83,12 +75,7 @@ class ChunkPass {
   ChunkPass(const BackboneWeights& backbone, const PackedBackbone<T>& packed);
 
   // states: (rows of the chunk, hidden), the last hidden states of each row's first token.
-  void forward(const Chunk& chunk, const PassLane<T>& lane, const FrozenStates<T>* frozen,
-               Tape<T>& tape, float* states);
-
-  // The states that enter `layer`, without dropout: out (tokens, hidden), rows in the chunk's
-  // order.
-  void states_below(const Chunk& chunk, std::size_t layer, Tape<T>& tape, T* out);
+  void forward(const Chunk& chunk, const PassLane<T>& lane, Tape<T>& tape, float* states);
 
   // state_gradients (rows, hidden). Fills the gradients on the tape down to the floor.
   void backward(const Chunk& chunk, const PassLane<T>& lane, Floor floor, Tape<T>& tape,

@@ -118,7 +118,7 @@ class Engine::TypedPasses : public Passes {
       std::byte* const memory = evaluation_memory_[thread].reserve(
           tape_bytes<T>(backbone_.config, &model.adapter, *chunk, false));
       Tape<T> tape = lay_out_tape<T>(backbone_.config, &model.adapter, *chunk, false, memory);
-      passes_[thread]->forward(*chunk, lane, nullptr, tape, out + row * hidden);
+      passes_[thread]->forward(*chunk, lane, tape, out + row * hidden);
       release();
     });
     const at::Tensor in_order = at::empty_like(states).index_copy_(0, places, states);
@@ -179,7 +179,7 @@ class Engine::TypedPasses : public Passes {
 
     threads_.run(tasks.size(), [&](std::size_t i, std::size_t thread) {
       Task& task = tasks[i];
-      passes_[thread]->forward(*task.chunk, pass_lanes[task.lane], nullptr, task.tape, task.states);
+      passes_[thread]->forward(*task.chunk, pass_lanes[task.lane], task.tape, task.states);
       release();
     });
     std::vector<at::Tensor> gradients;
@@ -225,7 +225,7 @@ class Engine::TypedPasses : public Passes {
   }
 
   // Head, loss and their gradients by autograd -> the states' gradient (rows, hidden).
-  at::Tensor run_head(const LaneStep& lane, const Segment& segment, at::Tensor states,
+  at::Tensor run_head(const LaneStep& lane, const Segment& segment, const at::Tensor& states,
                       LaneStepResult& result) {
     states.requires_grad_(true);
     const Head& head = lane.model->head;

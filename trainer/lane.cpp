@@ -154,6 +154,7 @@ Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data
   double loss = 0;
   for (const auto& batch : evaluation_batches(data.rows)) {
     std::vector<std::int64_t> targets;
+    targets.reserve(batch.size());
     for (const std::size_t row : batch) targets.push_back(data.class_ids[row]);
     const at::Tensor logits = engine.logits(model, {&data.rows, batch});
     loss += head_loss(model.head, logits, at::tensor(targets, at::kLong)).item<double>() *
