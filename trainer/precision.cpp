@@ -2,10 +2,11 @@
 #include "trainer/precision.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <ctime>
 #include <exception>
+#include <numeric>
 #include <stdexcept>
 #include <vector>
 
@@ -13,8 +14,6 @@
 
 namespace graft {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t depth = 384, rows = 64;
 constexpr double clearly_faster = 1.3;
@@ -75,26 +74,32 @@ bool sound() {
   return true;
 }
 
-// FLOP/s of the best of a few short runs on all threads.
+double processor_seconds() {  // of the calling thread
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+// FLOP/s of all threads, each at the best of a few short runs. By processor time, so that other
+// programs on the machine do not decide which precision a job is trained in.
 template <class T>
 double speed(ThreadPool& threads) {
   try {
     if (!sound<T>()) return 0;
-    constexpr int repetitions = 500;
-    std::vector<Example<T>> examples(threads.threads());
-    double best = 0;
-    for (int round = 0; round < 4; ++round) {
-      const auto start = Clock::now();
-      threads.run(examples.size(), [&](std::size_t task, std::size_t) {
-        for (int i = 0; i < repetitions; ++i)
-          examples[task].multiply(rows, examples[task].result.data());
-        if (sizeof(T) == 2) release_matrix_unit();
-      });
-      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      best = std::max(best, 2.0 * rows * depth * panel_width<T> * repetitions *
-                                static_cast<double>(examples.size()) / seconds);
-    }
-    return best;
+    constexpr int rounds = 6, repetitions = 1000;
+    std::vector<double> best(threads.threads());
+    threads.run(best.size(), [&](std::size_t task, std::size_t) {
+      Example<T> example;
+      for (int round = 0; round < rounds; ++round) {
+        const double start = processor_seconds();
+        for (int i = 0; i < repetitions; ++i) example.multiply(rows, example.result.data());
+        const double seconds = processor_seconds() - start;
+        best[task] =
+            std::max(best[task], 2.0 * rows * depth * panel_width<T> * repetitions / seconds);
+      }
+      if (sizeof(T) == 2) release_matrix_unit();
+    });
+    return std::accumulate(best.begin(), best.end(), 0.0);
   } catch (const std::exception&) {  // LibTorch refuses what this CPU cannot
     return 0;
   }
