@@ -24,8 +24,8 @@ using FindBackbone = std::function<std::optional<BackboneLocation>(const std::st
 struct SchedulerOptions {
   std::filesystem::path runs_directory;
   std::filesystem::path cache_directory;  // of the workers; empty: they keep nothing
-  int workers = 1;         // runs at the same time
-  int worker_threads = 2;  // threads of each
+  int workers = 1;                        // runs at the same time
+  int worker_threads = 2;                 // threads of each
   std::string device = "auto";
   int max_attempts = 3;        // runs of a job before a dying worker fails it
   int stop_grace_seconds = 5;  // between asking a worker to stop and ending it
