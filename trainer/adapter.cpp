@@ -3,6 +3,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 namespace graft {
 namespace {
 
@@ -25,6 +27,8 @@ AdapterLayer make_layer(const AdapterShape& shape) {
     case AdapterMethod::pfeiffer:
       layer.feed_forward.bottleneck = make_bottleneck(shape, BottleneckInput::normed_sum);
       break;
+    case AdapterMethod::head:
+      return layer;
   }
   if (shape.train_layer_norm) {
     layer.attention.norm = {at::ones({shape.hidden_size}), at::zeros({shape.hidden_size})};
@@ -40,7 +44,11 @@ Adapter make_adapter(const AdapterShape& shape) {
   adapter.method = shape.method;
   adapter.size = shape.size;
   adapter.activation = shape.activation;
-  for (std::int64_t i = 0; i < shape.layers; ++i) adapter.layers.push_back(make_layer(shape));
+  for (std::int64_t i = 0; i < shape.layers; ++i) {
+    const bool left_out =
+        std::find(shape.leave_out.begin(), shape.leave_out.end(), i) != shape.leave_out.end();
+    adapter.layers.push_back(left_out ? AdapterLayer{} : make_layer(shape));
+  }
   return adapter;
 }
 

@@ -59,9 +59,10 @@ struct AdapterShape {
   bool train_layer_norm = false;
   std::int64_t layers = 0;
   std::int64_t hidden_size = 0;
+  std::vector<int> leave_out;  // layers without anything to train
 };
 
-// All tensors zero, LayerNorms one and zero; float32.
+// All tensors zero, LayerNorms one and zero; float32. Nothing but empty layers for method head.
 Adapter make_adapter(const AdapterShape& shape);
 
 // Weights N(0, init_std), biases zero, drawn in the order of visit_tensors(): AdapterHub's "bert".

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
+#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -216,7 +216,8 @@ TaskPlan plan_task(const LabelColumn& training, const std::string& training_name
   check_labels(training.labels, training_name);
   TaskPlan plan;
   plan.labels = training.labels;
-  const auto choose_rows = [](std::span<const std::int32_t> class_ids, const auto& rows) {
+  const auto choose_rows = [](std::span<const std::int32_t> class_ids,
+                              std::span<const std::size_t> rows) {
     ChosenRows chosen;
     for (const std::size_t row : rows) {
       chosen.rows.push_back(static_cast<std::uint32_t>(row));
@@ -224,12 +225,17 @@ TaskPlan plan_task(const LabelColumn& training, const std::string& training_name
     }
     return chosen;
   };
+  const auto choose_all = [](std::span<const std::int32_t> class_ids) {
+    ChosenRows chosen;
+    chosen.rows.resize(class_ids.size());
+    std::iota(chosen.rows.begin(), chosen.rows.end(), 0U);
+    chosen.class_ids.assign(class_ids.begin(), class_ids.end());
+    return chosen;
+  };
   if (validation != nullptr) {
     check_pairs(*validation, validation_name, training.pairs);
-    const auto ids = known_class_ids(*validation, validation_name, plan.labels);
-    plan.training =
-        choose_rows(training.ids, std::views::iota(std::size_t{0}, training.ids.size()));
-    plan.validation = choose_rows(ids, std::views::iota(std::size_t{0}, ids.size()));
+    plan.training = choose_all(training.ids);
+    plan.validation = choose_all(known_class_ids(*validation, validation_name, plan.labels));
   } else {
     const Split split = split_validation(training.ids, validation_fraction, seed);
     plan.training = choose_rows(training.ids, split.training);

@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 2> method_names{"houlsby", "pfeiffer"};
+constexpr std::array<std::string_view, 3> method_names{"houlsby", "pfeiffer", "head"};
 constexpr std::array<std::string_view, 5> activation_names{"swish", "relu", "gelu", "gelu_new",
                                                            "tanh"};
 constexpr std::array<std::string_view, 3> precision_names{"auto", "fp32", "bf16"};

@@ -39,7 +39,8 @@ class ProtocolError : public std::runtime_error {
 // ---- Order: what a run shall train -------------------------------------------------------------
 
 // Where the adapter sits: docs/adapter_file.md has the arithmetic.
-enum class AdapterMethod { houlsby, pfeiffer };
+// head: none at all, only the task's head is trained.
+enum class AdapterMethod { houlsby, pfeiffer, head };
 std::string_view to_string(AdapterMethod method);
 std::optional<AdapterMethod> parse_adapter_method(std::string_view text);
 
@@ -69,7 +70,8 @@ struct LaneOrder {
   std::optional<DataFile> validation_file;
   double validation_fraction = 0.1;  // of the training rows, where there is no validation file
   AdapterMethod method = AdapterMethod::houlsby;
-  int size = 64;  // bottleneck width
+  int size = 64;               // bottleneck width
+  std::vector<int> leave_out;  // layers that stay as the backbone has them, rising from 0
   Activation activation = Activation::swish;
   double init_std = 0.02;
   bool train_layer_norm = false;

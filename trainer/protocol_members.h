@@ -23,6 +23,7 @@ void describe(auto& member, Of<DataFile> auto& file) {
 void describe_hyperparameters(auto& member, Of<LaneOrder> auto& lane) {
   member("method", lane.method);
   member("size", lane.size);
+  member.optional("leave_out", lane.leave_out);
   member("activation", lane.activation);
   member("init_std", lane.init_std);
   member("train_layer_norm", lane.train_layer_norm);
