@@ -51,6 +51,7 @@ LaneOrder build_lane(Database& database, const BlobStore& blobs, const RunLane& 
   order.validation_fraction = config.validation_fraction;
   order.method = known(parse_adapter_method(config.method), "method", config.method);
   order.size = config.size;
+  order.leave_out = config.leave_out;
   order.activation = known(parse_activation(config.activation), "activation", config.activation);
   order.init_std = config.init_std;
   order.train_layer_norm = config.train_layer_norm;

@@ -1,5 +1,6 @@
 #include "services/wire_jobs.h"
 
+#include "services/wire_jobs_adapter.h"
 #include "services/wire_json.h"
 
 namespace graft {
@@ -25,14 +26,6 @@ Json progress_of(const Job& job) {
           {"total_steps", job.progress.total_steps},
           {"tokens_per_second", job.progress.tokens_per_second},
           {"trained_tokens", job.trained_tokens}};
-}
-
-Json adapter_of(const TrialConfig& config) {
-  return {{"method", config.method},
-          {"size", config.size},
-          {"activation", config.activation},
-          {"init_std", config.init_std},
-          {"train_layer_norm", config.train_layer_norm}};
 }
 
 Json job_object(const JobWithConfig& with) {
@@ -66,7 +59,7 @@ Json job_object(const JobWithConfig& with) {
       {"version", json_or_null(job.version)},
       {"progress", progress_of(job)},
       {"attempts", job.attempts},
-      {"adapter", adapter_of(config)},
+      {"adapter", write_adapter(config)},
       {"learning_rate", config.learning_rate},
       {"max_length", config.max_length},
       {"warmup_ratio", config.warmup_ratio},

@@ -5,8 +5,8 @@
 
 #include "services/job_defaults.h"
 #include "services/wire_jobs.h"
+#include "services/wire_jobs_adapter.h"
 #include "services/wire_json.h"
-#include "trainer/protocol.h"
 
 namespace graft {
 
@@ -16,14 +16,12 @@ constexpr std::int64_t largest_seed = 2147483647;
 constexpr std::size_t most_pairs = 16, longest_key = 64, longest_value = 512;
 
 // Members that live deeper, for proposals to those who wrote them at the wrong place.
-const std::vector<std::string> nested_members = {"hyperparameters.n_epochs",
-                                                 "hyperparameters.batch_size",
-                                                 "hyperparameters.learning_rate_multiplier",
-                                                 "adapter.method",
-                                                 "adapter.size",
-                                                 "adapter.activation",
-                                                 "adapter.init_std",
-                                                 "adapter.train_layer_norm"};
+std::vector<std::string> nested_members() {
+  std::vector<std::string> members = {"hyperparameters.n_epochs", "hyperparameters.batch_size",
+                                      "hyperparameters.learning_rate_multiplier"};
+  members.insert(members.end(), adapter_members().begin(), adapter_members().end());
+  return members;
+}
 const std::vector<std::string> top_members = {
     "learning_rate", "max_length", "warmup_ratio", "weight_decay", "validation_fraction",
     "seed",          "suffix",     "task",         "adapter"};
@@ -128,38 +126,6 @@ Hyperparameters read_all_hyperparameters(JsonFields& fields, std::vector<FieldEr
   }
   method.finish();
   return values;
-}
-
-bool is_auto(const Json* value) {
-  return value && *value == "auto";
-}
-
-// Fills what the customer chose; `hidden_size` 0: the backbone is not known.
-void read_adapter(const Json& object, int hidden_size, TrialConfig& config,
-                  std::vector<FieldError>& errors) {
-  JsonFields fields(object, "adapter", errors);
-  if (!is_auto(fields.find("method")))
-    if (const auto method = fields.text("method", 1, 64)) {
-      if (!parse_adapter_method(*method))
-        fields.add_error("method", "'" + *method + "' is not known; use 'houlsby' or 'pfeiffer'.");
-      config.method = *method;
-    }
-  constexpr int largest_size = 1024;
-  const int most = hidden_size > 0 ? std::min(largest_size, hidden_size) : largest_size;
-  if (const auto size = fields.integer_or_auto("size", {1, static_cast<double>(most)}))
-    config.size = static_cast<int>(*size);
-  if (!is_auto(fields.find("activation")))
-    if (const auto activation = fields.text("activation", 1, 64)) {
-      if (!parse_activation(*activation))
-        fields.add_error("activation", "'" + *activation +
-                                           "' is not known; use 'swish', 'relu', 'gelu', "
-                                           "'gelu_new' or 'tanh'.");
-      config.activation = *activation;
-    }
-  config.init_std = fields.number_or_auto("init_std", {0, 1, true}).value_or(config.init_std);
-  if (!is_auto(fields.find("train_layer_norm")))
-    config.train_layer_norm = fields.boolean("train_layer_norm").value_or(config.train_layer_norm);
-  fields.finish();
 }
 
 void read_learning_rate(JsonFields& fields, const std::optional<double>& multiplier,
@@ -272,7 +238,7 @@ JobRequest parse_job_request(std::string_view body, const std::vector<BackboneIn
 
   if (!is_auto(fields.find("adapter")))
     if (const Json* adapter = fields.object("adapter"))
-      read_adapter(*adapter, sizes.hidden_size, config, errors);
+      read_adapter(*adapter, sizes, config, errors);
   const double longest = sizes.max_positions;
   config.max_length = static_cast<int>(
       fields.integer_or_auto("max_length", {8, longest}).value_or(config.max_length));
@@ -286,7 +252,7 @@ JobRequest parse_job_request(std::string_view body, const std::vector<BackboneIn
   config.seed = seed ? *seed : random_seed();
   request.metadata = read_metadata(fields);
   refuse_integrations(fields);
-  fields.finish(nested_members);
+  fields.finish(nested_members());
   refuse_field_errors(errors);
   return request;
 }

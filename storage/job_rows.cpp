@@ -1,6 +1,8 @@
 // See job_rows.h.
 #include "storage/job_rows.h"
 
+#include <charconv>
+
 namespace graft {
 namespace {
 
@@ -8,7 +10,25 @@ constexpr JobStatus all_statuses[] = {
     JobStatus::validating_files, JobStatus::queued, JobStatus::running,  JobStatus::paused,
     JobStatus::succeeded,        JobStatus::failed, JobStatus::cancelled};
 
+// What layer_list() wrote.
+std::vector<int> read_layer_list(const std::string& text) {
+  std::vector<int> layers;
+  const char* const end = text.data() + text.size();
+  for (const char* place = text.data(); place < end; ++place) {
+    place = std::from_chars(place, end, layers.emplace_back()).ptr;
+  }
+  return layers;
+}
+
 }  // namespace
+
+std::string layer_list(const std::vector<int>& layers) {
+  std::string text;
+  for (const int layer : layers) {
+    text += (text.empty() ? "" : ",") + std::to_string(layer);
+  }
+  return text;
+}
 
 std::string_view to_string(JobStatus status) {
   switch (status) {
@@ -109,8 +129,8 @@ Job read_job(Database& database, const Statement& row, int first) {
 const std::string trial_columns =
     "t.public_id, j.public_id, t.number, t.method, t.size, t.activation, t.init_std, "
     "t.train_layer_norm, t.learning_rate, t.batch_size, t.n_epochs, t.max_length, t.warmup_ratio, "
-    "t.weight_decay, t.validation_fraction, t.seed ";
-const int trial_column_count = 16;
+    "t.weight_decay, t.validation_fraction, t.seed, t.leave_out ";
+const int trial_column_count = 17;
 
 Trial read_trial(const Statement& row, int first) {
   const auto number = [&row, first](int column) {
@@ -122,6 +142,7 @@ Trial read_trial(const Statement& row, int first) {
           .number = number(2),
           .config = {.method = row.text(first + 3),
                      .size = number(4),
+                     .leave_out = read_layer_list(row.text(first + 16)),
                      .activation = row.text(first + 5),
                      .init_std = real(6),
                      .train_layer_norm = number(7) != 0,

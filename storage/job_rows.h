@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "storage/records.h"
 #include "storage/statement.h"
@@ -22,6 +23,9 @@ Job read_job(Database& database, const Statement& row, int first = 0);
 extern const std::string trial_columns;  // of the table trials as t, with jobs as j
 Trial read_trial(const Statement& row, int first = 0);
 extern const int trial_column_count;
+
+// The column leave_out: numbers with commas between, none for an empty list.
+std::string layer_list(const std::vector<int>& layers);
 
 std::optional<JobStatus> parse_job_status(std::string_view text);
 

@@ -75,12 +75,13 @@ void insert_trial(Database& database, std::int64_t job_row, int number, const Tr
   Statement(database,
             "INSERT INTO trials (public_id, job_id, number, method, size, activation, init_std, "
             "train_layer_norm, learning_rate, batch_size, n_epochs, max_length, warmup_ratio, "
-            "weight_decay, validation_fraction, seed) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "weight_decay, validation_fraction, seed, leave_out) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             new_identifier("trial_"), job_row, number, config.method, config.size,
             config.activation, config.init_std, config.train_layer_norm, config.learning_rate,
             config.batch_size, config.n_epochs, config.max_length, config.warmup_ratio,
-            config.weight_decay, config.validation_fraction, config.seed)
+            config.weight_decay, config.validation_fraction, config.seed,
+            layer_list(config.leave_out))
       .run();
 }
 

@@ -106,6 +106,7 @@ struct Job {
 struct TrialConfig {
   std::string method = "houlsby";
   int size = 64;
+  std::vector<int> leave_out;  // layers that stay as the backbone has them, rising from 0
   std::string activation = "swish";
   double init_std = 0.02;
   bool train_layer_norm = false;

@@ -87,23 +87,36 @@ def verify(worker, bundle, backbone, texts):
                 sys.exit(f"verify_adapterhub: labels {labels} are not {ours[0]['labels']}")
             for mine, other in zip(ours, theirs):
                 worst = max(worst, max(abs(a - b) for a, b in zip(mine["logits"], other)))
-        kind = own["hyperparameters"]
-        print(f"{'ok' if worst <= TOLERANCE else 'DIFFERS'}  {kind['method']} size {kind['size']}: .bin and "
+        print(f"{'ok' if worst <= TOLERANCE else 'DIFFERS'}  {described(own['hyperparameters'])}: .bin and "
               f".safetensors load whole, largest difference of {len(texts)} x {len(labels)} logits {worst:.1e}")
         return worst <= TOLERANCE
 
 
-def train_briefly(worker, backbone, directory, method, size):
+def described(kind):
+    if kind["method"] == "head":
+        return "head alone"
+    left_out = f" without layers {kind['leave_out']}" if kind.get("leave_out") else ""
+    return f"{kind['method']} size {kind['size']}{left_out}"
+
+
+def last_layers(backbone, count):
+    """leave_out of an adapter in the topmost layers only."""
+    return list(range(json.loads((backbone / "config.json").read_text())["num_hidden_layers"] - count))
+
+
+def train_briefly(worker, backbone, directory, method, size=64, leave_out=()):
     rows = [{"text": f"{word} number {i}", "label": word} for word in ("alpha", "beta", "gamma")
             for i in range(12)]
     data = directory / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run = directory / f"{method}-{size}"
+    name = "_".join([method, str(size), *map(str, leave_out)])
+    run = directory / name
     run.mkdir()
-    lane = {"trial_id": "trial", "job_id": "job", "adapter_name": f"t_{method}_{size}", "task_name": "verify",
+    lane = {"trial_id": "trial", "job_id": "job", "adapter_name": f"t_{name}", "task_name": "verify",
             "training_file": {"path": str(data), "name": data.name,
                               "sha256": hashlib.sha256(data.read_bytes()).hexdigest()},
             "validation_file": None, "validation_fraction": 0.1, "method": method, "size": size,
+            "leave_out": list(leave_out),
             "activation": "swish" if method == "houlsby" else "relu", "init_std": 0.02,
             "train_layer_norm": False, "learning_rate": 1e-3, "batch_size": 16, "n_epochs": 1,
             "max_length": 64, "warmup_ratio": 0.1, "weight_decay": 0.0, "seed": 42}
@@ -129,8 +142,9 @@ def main():
     backbone = options.backbone.resolve()
     if options.sizes:
         with tempfile.TemporaryDirectory() as scratch:
-            bundles = [train_briefly(worker, backbone, pathlib.Path(scratch), method, size)
-                       for method in ("houlsby", "pfeiffer") for size in SIZES]
+            kinds = [(method, size) for method in ("houlsby", "pfeiffer") for size in SIZES]
+            kinds += [("houlsby", 64, last_layers(backbone, 3)), ("pfeiffer", 24, [0, 2]), ("head",)]
+            bundles = [train_briefly(worker, backbone, pathlib.Path(scratch), *kind) for kind in kinds]
             good = [verify(worker, bundle, backbone, texts) for bundle in bundles]
     elif options.bundle:
         good = [verify(worker, options.bundle, backbone, texts)]

@@ -29,9 +29,25 @@ json common_members(const TaskModel& model, const BackboneConfig& config,
           {"backbone_sha256", provenance.backbone_sha256}};
 }
 
+// Layers without a bottleneck: for the head alone all of them, an adapter that AdapterHub loads
+// from files without tensors.
+json left_out_layers(const Adapter& adapter) {
+  json layers = json::array();
+  for (std::size_t i = 0; i < adapter.layers.size(); ++i)
+    if (!adapter.layers[i].attention.bottleneck && !adapter.layers[i].feed_forward.bottleneck)
+      layers.push_back(i);
+  return layers;
+}
+
+// Where there is no bottleneck the factor is AdapterHub's default, for nothing is computed from it.
+json reduction_factor(const Adapter& adapter, std::int64_t hidden_size) {
+  if (adapter.method == AdapterMethod::head) return 16;
+  return json::parse(reduction_factor_json(hidden_size, adapter.size));
+}
+
 std::string adapter_config(const TaskModel& model, const BackboneConfig& config,
                            const Provenance& provenance) {
-  const bool houlsby = model.adapter.method == AdapterMethod::houlsby;
+  const bool pfeiffer = model.adapter.method == AdapterMethod::pfeiffer;
   json file = common_members(model, config, provenance);
   file["config"] = {
       {"adapter_residual_before_ln", false},
@@ -46,13 +62,13 @@ std::string adapter_config(const TaskModel& model, const BackboneConfig& config,
       {"inv_adapter_reduction_factor", nullptr},
       {"is_parallel", false},
       {"learn_phm", true},
-      {"leave_out", json::array()},
+      {"leave_out", left_out_layers(model.adapter)},
       {"ln_after", false},
       {"ln_before", false},
-      {"mh_adapter", houlsby},
+      {"mh_adapter", !pfeiffer},
       {"non_linearity", to_string(model.adapter.activation)},
       {"original_ln_after", true},
-      {"original_ln_before", !houlsby},
+      {"original_ln_before", pfeiffer},
       {"output_adapter", true},
       {"phm_bias", true},
       {"phm_c_init", "normal"},
@@ -60,8 +76,7 @@ std::string adapter_config(const TaskModel& model, const BackboneConfig& config,
       {"phm_init_range", 0.0001},
       {"phm_layer", false},
       {"phm_rank", 1},
-      {"reduction_factor",
-       json::parse(reduction_factor_json(config.hidden_size, model.adapter.size))},
+      {"reduction_factor", reduction_factor(model.adapter, config.hidden_size)},
       {"residual_before_ln", true},
       {"scaling", 1.0},  // an integer here fails to load
       {"shared_W_phm", false},
@@ -108,6 +123,11 @@ TensorLists tensor_lists(const TaskModel& model) {
 std::string own_description(const Provenance& provenance) {
   json file = json::parse(write_provenance(provenance));
   file["notes"] = json::array();
+  if (provenance.order.method == AdapterMethod::head)
+    file["notes"].push_back(
+        "Only the head was trained, on the backbone as it is. load_adapter() needs an adapter to "
+        "load, so adapter_config.json describes one that leaves out every layer: it has no "
+        "tensors and changes nothing.");
   if (provenance.order.train_layer_norm)
     file["notes"].push_back(
         "The LayerNorms were trained, too, and lie in layer_norm.safetensors by the backbone's "

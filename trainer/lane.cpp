@@ -24,7 +24,21 @@ LaneData choose(const TokenizedFile& file, ChosenRows chosen) {
   return data;
 }
 
+void check_left_out(const LaneOrder& order, const BackboneConfig& config) {
+  std::int64_t least = 0;
+  for (const int layer : order.leave_out) {
+    if (layer < least || layer >= config.layers)
+      throw LaneError("invalid_leave_out",
+                      "leave_out must name layers of the backbone, 0 to " +
+                          std::to_string(config.layers - 1) + ", once each and rising; " +
+                          std::to_string(layer) + " is not in place there",
+                      "adapter.leave_out");
+    least = layer + 1;
+  }
+}
+
 void check_order(const LaneOrder& order, const BackboneConfig& config) {
+  check_left_out(order, config);
   if (order.max_length > config.max_positions)
     throw LaneError("invalid_max_length",
                     "max_length " + std::to_string(order.max_length) +

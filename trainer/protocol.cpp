@@ -1,23 +1,16 @@
-// JSON of the run directory and of the prediction socket.
-// Two visitors over protocol_members.h. Unknown members are ignored, missing ones are errors.
-// A number that is not finite travels as null. No state: any thread may call.
+// Names of values, and what stands around the members of each document: types, formats, versions.
+// The members themselves: protocol_members.h, read and written by protocol_json.h. No state: any
+// thread may call.
 #include "trainer/protocol.h"
 
 #include <array>
-#include <cmath>
-#include <concepts>
 #include <cstddef>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <type_traits>
 #include <utility>
 
-#include "trainer/protocol_members.h"
+#include "trainer/protocol_json.h"
 
 namespace graft {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 3> method_names{"houlsby", "pfeiffer", "head"};
 constexpr std::array<std::string_view, 5> activation_names{"swish", "relu", "gelu", "gelu_new",
@@ -37,173 +30,6 @@ std::optional<Enum> parse_name(const std::array<std::string_view, N>& names,
 constexpr std::array<std::string_view, std::variant_size_v<RecordBody>> record_types{
     "run_started", "data_ready", "progress",     "epoch_ended", "lane_finished",
     "lane_failed", "run_failed", "run_finished", "notice"};
-
-// ---- Writing -----------------------------------------------------------------------------------
-
-class MemberWriter {
- public:
-  explicit MemberWriter(Json& object) : object_(object) {}
-
-  void operator()(const char* name, const auto& value) { object_[name] = to_json(value); }
-  void optional(const char* name, const auto& value) { (*this)(name, value); }
-
- private:
-  template <class T>
-  static Json to_json(const T& value) {
-    if constexpr (std::is_enum_v<T>) {
-      return to_string(value);
-    } else if constexpr (std::same_as<T, double>) {
-      return std::isfinite(value) ? Json(value) : Json(nullptr);
-    } else if constexpr (std::is_arithmetic_v<T> || std::same_as<T, std::string>) {
-      return value;
-    } else {
-      Json object = Json::object();
-      MemberWriter writer(object);
-      describe(writer, value);
-      return object;
-    }
-  }
-
-  template <class T>
-  static Json to_json(const std::vector<T>& values) {
-    Json list = Json::array();
-    for (const T& value : values) list.push_back(to_json(value));
-    return list;
-  }
-
-  template <class T>
-  static Json to_json(const std::optional<T>& value) {
-    return value ? to_json(*value) : Json(nullptr);
-  }
-
-  Json& object_;
-};
-
-Json write_object(const auto& value) {
-  Json object = Json::object();
-  MemberWriter writer(object);
-  describe(writer, value);
-  return object;
-}
-
-// Bytes that are not UTF-8 (a file name in a message) become U+FFFD rather than lose the record.
-std::string dump(const Json& json, int indent = -1) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-// ---- Reading -----------------------------------------------------------------------------------
-
-[[noreturn]] void fail_member(const std::string& path, const char* problem) {
-  throw ProtocolError("member \"" + path + "\" " + problem);
-}
-
-template <class Integer>
-Integer read_integer(const Json& json, const std::string& path) {
-  if (json.is_number_unsigned()) {
-    const auto value = json.get<std::uint64_t>();
-    if (std::in_range<Integer>(value)) return static_cast<Integer>(value);
-  } else if (json.is_number_integer()) {
-    const auto value = json.get<std::int64_t>();
-    if (std::in_range<Integer>(value)) return static_cast<Integer>(value);
-  } else {
-    fail_member(path, "is not an integer");
-  }
-  fail_member(path, "is out of range");
-}
-
-class MemberReader {
- public:
-  // prefix: path of the object within the document, "" or ending in a dot.
-  MemberReader(const Json& object, std::string prefix)
-      : object_(object), prefix_(std::move(prefix)) {
-    if (!object_.is_object()) {
-      if (prefix_.empty()) throw ProtocolError("not a JSON object");
-      fail_member(prefix_.substr(0, prefix_.size() - 1), "is not an object");
-    }
-  }
-
-  void operator()(const char* name, auto& value) {
-    const std::string path = prefix_ + name;
-    const auto found = object_.find(name);
-    if (found == object_.end()) fail_member(path, "is missing");
-    read(*found, path, value);
-  }
-
-  // A member that older writers do not have keeps its default.
-  void optional(const char* name, auto& value) {
-    if (object_.contains(name)) (*this)(name, value);
-  }
-
- private:
-  template <class T>
-  static void read(const Json& json, const std::string& path, T& value) {
-    if constexpr (std::same_as<T, bool>) {
-      if (!json.is_boolean()) fail_member(path, "is not a boolean");
-      value = json.get<bool>();
-    } else if constexpr (std::integral<T>) {
-      value = read_integer<T>(json, path);
-    } else if constexpr (std::same_as<T, double>) {
-      if (!json.is_number() && !json.is_null()) fail_member(path, "is not a number");
-      value = json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
-    } else if constexpr (std::same_as<T, std::string>) {
-      if (!json.is_string()) fail_member(path, "is not a string");
-      value = json.get_ref<const std::string&>();
-    } else if constexpr (std::same_as<T, AdapterMethod>) {
-      read_name(json, path, value, parse_adapter_method);
-    } else if constexpr (std::same_as<T, Activation>) {
-      read_name(json, path, value, parse_activation);
-    } else if constexpr (std::same_as<T, Precision>) {
-      read_name(json, path, value, parse_precision);
-    } else {
-      MemberReader reader(json, path + ".");
-      describe(reader, value);
-    }
-  }
-
-  template <class T>
-  static void read(const Json& json, const std::string& path, std::vector<T>& values) {
-    if (!json.is_array()) fail_member(path, "is not a list");
-    values.clear();
-    for (const Json& element : json) {
-      const std::string element_path = path + "[" + std::to_string(values.size()) + "]";
-      read(element, element_path, values.emplace_back());
-    }
-  }
-
-  template <class T>
-  static void read(const Json& json, const std::string& path, std::optional<T>& value) {
-    value.reset();
-    if (!json.is_null()) read(json, path, value.emplace());
-  }
-
-  template <class Enum, class Parse>
-  static void read_name(const Json& json, const std::string& path, Enum& value, Parse parse) {
-    std::string name;
-    read(json, path, name);
-    const std::optional<Enum> parsed = parse(name);
-    if (!parsed) fail_member(path, "has an unknown value");
-    value = *parsed;
-  }
-
-  const Json& object_;
-  std::string prefix_;
-};
-
-Json parse_json(std::string_view text) {
-  try {
-    return Json::parse(text);
-  } catch (const Json::exception& error) {
-    throw ProtocolError(std::string("not valid JSON: ") + error.what());
-  }
-}
-
-template <class T>
-T read_object(const Json& json) {
-  T value;
-  MemberReader reader(json, "");
-  describe(reader, value);
-  return value;
-}
 
 template <std::size_t... Index>
 RecordBody read_record_body(const Json& json, std::string_view type,
@@ -278,7 +104,7 @@ std::string write_record(const Record& record) {
   MemberWriter writer(json);
   writer("time", record.time);
   std::visit([&](const auto& body) { describe(writer, body); }, record.body);
-  return dump(json);
+  return dump_json(json);
 }
 
 Record parse_record(std::string_view line) {
@@ -294,7 +120,7 @@ Record parse_record(std::string_view line) {
 }
 
 std::string write_lane_metrics(const LaneMetrics& metrics) {
-  return dump(write_object(metrics));
+  return dump_json(write_object(metrics));
 }
 
 LaneMetrics parse_lane_metrics(std::string_view text) {
@@ -330,7 +156,7 @@ std::string write_provenance(const Provenance& provenance) {
       {"hyperparameters", hyperparameters},
       {"labels", provenance.labels},
       {"metrics", write_object(provenance.metrics)}};
-  return dump(json, 2) + "\n";
+  return dump_json(json, 2) + "\n";
 }
 
 Provenance parse_provenance(std::string_view text) {
@@ -387,7 +213,7 @@ Provenance parse_provenance(std::string_view text) {
 std::string write_checkpoint_header(const CheckpointHeader& header) {
   Json json = {{"format", "graft-checkpoint"}, {"format_version", checkpoint_format_version}};
   json.update(write_object(header));
-  return dump(json);
+  return dump_json(json);
 }
 
 CheckpointHeader parse_checkpoint_header(std::string_view text) {
@@ -422,7 +248,7 @@ std::string order_identity(Order order, const std::string& backbone_sha256) {
 // ---- Prediction --------------------------------------------------------------------------------
 
 std::string write_predict_request(const PredictRequest& request) {
-  return dump(write_object(request));
+  return dump_json(write_object(request));
 }
 
 PredictRequest parse_predict_request(std::string_view line) {
@@ -430,7 +256,7 @@ PredictRequest parse_predict_request(std::string_view line) {
 }
 
 std::string write_predict_response(const PredictResponse& response) {
-  return dump(write_object(response));
+  return dump_json(write_object(response));
 }
 
 PredictResponse parse_predict_response(std::string_view line) {

@@ -1,4 +1,4 @@
-// The members of every protocol struct, each list once, for protocol.cpp alone.
+// The members of every protocol struct, each list once, for protocol_json.h.
 // describe(member, object) calls member(name, field) for each; a writer and a reader are such
 // visitors, so the two directions cannot drift. No state: any thread may call.
 #pragma once
@@ -22,11 +22,13 @@ void describe(auto& member, Of<DataFile> auto& file) {
 
 void describe_hyperparameters(auto& member, Of<LaneOrder> auto& lane) {
   member("method", lane.method);
-  member("size", lane.size);
-  member.optional("leave_out", lane.leave_out);
-  member("activation", lane.activation);
-  member("init_std", lane.init_std);
-  member("train_layer_norm", lane.train_layer_norm);
+  if (lane.method != AdapterMethod::head) {  // which has no adapter
+    member("size", lane.size);
+    member.optional("leave_out", lane.leave_out);
+    member("activation", lane.activation);
+    member("init_std", lane.init_std);
+    member("train_layer_norm", lane.train_layer_norm);
+  }
   member("learning_rate", lane.learning_rate);
   member("batch_size", lane.batch_size);
   member("n_epochs", lane.n_epochs);

@@ -59,6 +59,27 @@ TEST_CASE("a job is checked, queued, claimed and launched in one tick") {
   CHECK_FALSE(lane.validation_file);
 }
 
+TEST_CASE("an order names the layers that are left out, or the head alone") {
+  Service service;
+  TrialConfig last_two;
+  last_two.leave_out = {0, 1, 2, 3};
+  service.submit("mood", last_two);
+  TrialConfig head;
+  head.method = "head";
+  service.submit("kind", head);
+  service.options.workers = 2;
+  service.restart();
+  service.tick();
+  REQUIRE(service.launcher.launched().size() == 2);
+  std::vector<LaneOrder> lanes;
+  for (const auto& run : service.launcher.launched())
+    lanes.push_back(parse_order(text_of(run / "order.json")).lanes.at(0));
+  CHECK(lanes[0].method == AdapterMethod::houlsby);
+  CHECK(lanes[0].leave_out == std::vector<int>{0, 1, 2, 3});
+  CHECK(lanes[1].method == AdapterMethod::head);
+  CHECK(lanes[1].leave_out.empty());
+}
+
 TEST_CASE("no more runs are active than there are workers, and the oldest job goes first") {
   Service service;
   service.options.workers = 2;

@@ -63,14 +63,13 @@ struct Service {
   File upload(const std::string& text) {
     return insert_file(database, {customer, blobs.put(text), "rows.jsonl", "fine-tune", {}}, now);
   }
-  std::string submit(const std::string& task = "mood") {
+  std::string submit(const std::string& task = "mood", TrialConfig trial = {}) {
     NewJob job;
     job.customer = customer;
     job.task_name = task;
     job.model = "minilm";
     job.backbone_sha256 = backbone_hash;
     job.training_file = upload("{\"text\": \"good\", \"label\": \"yes\"}\n").id;
-    TrialConfig trial;
     trial.learning_rate = 0.001;
     trial.batch_size = 16;
     trial.n_epochs = 3;

@@ -64,6 +64,30 @@ TEST_CASE("a created job has every member of the contract and ours") {
   CHECK(routes.call("GET", jobs + "/" + std::string(job["id"])).json() == job);
 }
 
+TEST_CASE("a job shows its adapter resolved, so that it can be sent again") {
+  RouteFixture routes;
+  const auto file = routes.add_file(row);
+  const auto adapter_of = [&](const std::string& adapter) {
+    const auto made = routes.call("POST", jobs, body_for(file, R"(, "adapter": )" + adapter));
+    REQUIRE_MESSAGE(made.status == 200, made.body);
+    const auto shown = made.json()["adapter"];
+    const auto id = std::string(made.json()["id"]);
+    CHECK(routes.call("GET", jobs + "/" + id).json()["adapter"] == shown);
+    const auto again = routes.call("POST", jobs, body_for(file, R"(, "adapter": )" + shown.dump()));
+    REQUIRE_MESSAGE(again.status == 200, again.body);
+    CHECK(again.json()["adapter"] == shown);
+    return shown;
+  };
+  CHECK(adapter_of(R"({"layers": 2})")["leave_out"] == nlohmann::json{0, 1, 2, 3});
+  CHECK(adapter_of(R"({"size": 8})")["leave_out"] == nlohmann::json::array());
+  const auto head = adapter_of(R"({"method": "head"})");
+  CHECK(head["method"] == "head");
+  for (const char* member : {"size", "leave_out", "activation", "init_std", "train_layer_norm"}) {
+    REQUIRE(head.contains(member));
+    CHECK(head[member].is_null());
+  }
+}
+
 TEST_CASE("a drawn seed is stored and returned") {
   RouteFixture routes;
   const auto id = routes.add_job();

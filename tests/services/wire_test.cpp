@@ -19,6 +19,7 @@ const std::vector<BackboneInfo>& backbones() {
   static const std::vector<BackboneInfo> known = [] {
     BackboneSummary sizes;
     sizes.hidden_size = 128;
+    sizes.layers = 6;
     sizes.max_positions = 512;
     return std::vector<BackboneInfo>{{"minilm", "/nowhere", sizes, 0}};
   }();
@@ -123,7 +124,7 @@ TEST_CASE("null and auto mean the default wherever the contract allows them") {
          "learning_rate_multiplier": "auto"}, "method": {"type": "supervised", "supervised":
          {"hyperparameters": {"n_epochs": "auto", "batch_size": null}}, "dpo": null},
          "task": null, "adapter": {"method": "auto", "size": "auto", "activation": "auto",
-         "init_std": "auto", "train_layer_norm": "auto"}, "learning_rate": "auto",
+         "layers": "auto", "leave_out": "auto", "init_std": "auto", "train_layer_norm": "auto"}, "learning_rate": "auto",
          "max_length": "auto", "warmup_ratio": "auto", "weight_decay": "auto",
          "validation_fraction": "auto")");
   const auto plain = accepted("");
@@ -139,6 +140,7 @@ TEST_CASE("every member reaches the configuration") {
       R"("validation_file": "file-2", "suffix": "mine", "seed": 7, "metadata": {"team": "a"},
          "integrations": [], "task": "mood", "hyperparameters": {"n_epochs": 5, "batch_size": 8},
          "adapter": {"method": "pfeiffer", "size": 24, "activation": "relu", "init_std": 0.01,
+         "leave_out": [2, 0],
          "train_layer_norm": true}, "learning_rate": 0.0003, "max_length": 64,
          "warmup_ratio": 0.2, "weight_decay": 0.01, "validation_fraction": 0.25)");
   CHECK(*request.validation_file == "file-2");
@@ -149,6 +151,7 @@ TEST_CASE("every member reaches the configuration") {
   TrialConfig expected;
   expected.method = "pfeiffer";
   expected.size = 24;
+  expected.leave_out = {0, 2};
   expected.activation = "relu";
   expected.init_std = 0.01;
   expected.train_layer_norm = true;
@@ -179,6 +182,85 @@ TEST_CASE("the task is the suffix where none is named, made fit for a path") {
   CHECK(accepted(R"("suffix": "été")").task == "t");
   CHECK(accepted(R"("suffix": "…")").task.empty());
   CHECK(accepted(R"("suffix": "a", "task": "b.c_d-1")").task == "b.c_d-1");
+}
+
+TEST_CASE("layers with adapters are told by number from the top, one by one, or by the others") {
+  const auto left_out = [](const std::string& members) {
+    return accepted("\"adapter\": {" + members + "}").config.leave_out;
+  };
+  using Layers = std::vector<int>;
+  CHECK(left_out(R"("layers": 3)") == Layers{0, 1, 2});
+  CHECK(left_out(R"("layers": 1.0)") == Layers{0, 1, 2, 3, 4});
+  CHECK(left_out(R"("layers": 6)").empty());
+  CHECK(left_out(R"("layers": [5, 1])") == Layers{0, 2, 3, 4});
+  CHECK(left_out(R"("layers": null, "leave_out": [4, 0])") == Layers{0, 4});
+  CHECK(left_out(R"("layers": "auto", "leave_out": [])").empty());
+  CHECK(left_out(R"("method": "pfeiffer", "layers": 2, "leave_out": "auto")") ==
+        Layers{0, 1, 2, 3});
+}
+
+TEST_CASE("layers that are not there, twice or all gone are refused with the way out") {
+  const auto said = [](const std::string& members, const std::string& param) {
+    const auto error = refusal(job("\"adapter\": {" + members + "}"));
+    CHECK(error.status == 400);
+    CHECK(error.param == "adapter." + param);
+    return std::string(error.what()).substr(error.param.size() + 2);
+  };
+  const std::string head_instead =
+      "leaves no layer with an adapter; to train the head alone, give \"method\": \"head\".";
+  CHECK(said(R"("layers": 0)", "layers") == head_instead);
+  CHECK(said(R"("layers": [])", "layers") == head_instead);
+  CHECK(said(R"("leave_out": [0, 1, 2, 3, 4, 5])", "leave_out") == head_instead);
+  const std::string count =
+      "must be how many of the topmost layers have adapters, an integer from 1 to 6, or an array "
+      "of layer numbers from 0 (lowest) to 5, not ";
+  CHECK(said(R"("layers": 7)", "layers") == count + "7.");
+  CHECK(said(R"("layers": -1)", "layers") == count + "-1.");
+  CHECK(said(R"("layers": 1.5)", "layers") == count + "1.5.");
+  CHECK(said(R"("layers": "3")", "layers") == count + "string.");
+  const std::string numbers =
+      "must hold layer numbers, integers from 0 (lowest) to 5 (topmost), not ";
+  CHECK(said(R"("layers": [1, 6])", "layers") == numbers + "6.");
+  CHECK(said(R"("leave_out": [-1])", "leave_out") == numbers + "-1.");
+  CHECK(said(R"("leave_out": [0.5])", "leave_out") == numbers + "0.5.");
+  CHECK(said(R"("leave_out": [[0]])", "leave_out") == numbers + "array.");
+  CHECK(said(R"("leave_out": [null])", "leave_out") == numbers + "null.");
+  CHECK(said(R"("leave_out": [99999999999999999999])", "leave_out").starts_with(numbers));
+  CHECK(said(R"("leave_out": [3, 1, 3])", "leave_out") == "names layer 3 twice; once is enough.");
+  CHECK(said(R"("layers": [2, 2])", "layers") == "names layer 2 twice; once is enough.");
+  CHECK(said(R"("leave_out": 2)", "leave_out") ==
+        "must be an array of layer numbers from 0 (lowest) to 5, not 2.");
+  CHECK(said(R"("layers": 3, "leave_out": [0, 1, 2])", "leave_out") ==
+        "and layers are both given; give one, the other 'auto': they say the same, one by the "
+        "layers without adapters, the other by those with.");
+}
+
+TEST_CASE("a head alone takes no word about an adapter") {
+  const auto plain = accepted(R"("adapter": {"method": "head"})").config;
+  CHECK(plain.method == "head");
+  CHECK(plain.leave_out.empty());
+  const auto nulls = accepted(
+      R"("adapter": {"method": "head", "size": null, "layers": "auto", "leave_out": null,
+         "activation": "auto", "init_std": null, "train_layer_norm": null})");
+  CHECK(nulls.config.method == "head");
+  for (const char* member :
+       {R"("size": 64)", R"("layers": 3)", R"("leave_out": [])", R"("activation": "swish")",
+        R"("init_std": 0.02)", R"("train_layer_norm": false)"}) {
+    CAPTURE(member);
+    const auto error =
+        refusal(job(R"("adapter": {"method": "head", )" + std::string(member) + "}"));
+    CHECK(error.param.starts_with("adapter."));
+    CHECK(std::string(error.what()) ==
+          error.param +
+              ": means nothing with method 'head', which trains no adapter; leave it out, or "
+              "choose method 'houlsby' or 'pfeiffer'.");
+  }
+}
+
+TEST_CASE("layers are not checked against a backbone that is not there") {
+  const auto error =
+      refusal(R"({"model": "gpt", "training_file": "f", "adapter": {"layers": 30}})");
+  CHECK(std::string(error.what()).find("adapter") == std::string::npos);
 }
 
 TEST_CASE("values out of range are refused with their path") {
@@ -278,6 +360,8 @@ TEST_CASE("unknown members are refused with the nearest known name") {
         "n_epochs: is not a known member; did you mean 'hyperparameters.n_epochs'?");
   CHECK(said(R"("hyperparameters": {"n_epoch": 3})") ==
         "hyperparameters.n_epoch: is not a known member; did you mean 'hyperparameters.n_epochs'?");
+  CHECK(said(R"("leave_out": [0])") ==
+        "leave_out: is not a known member; did you mean 'adapter.leave_out'?");
   CHECK(said(R"("hyperparameters": {"learning_rate": 0.1})") ==
         "hyperparameters.learning_rate: is not a known member; did you mean 'learning_rate'?");
   CHECK(said(R"("adapter": {"bottleneck": 8})") == "adapter.bottleneck: is not a known member.");

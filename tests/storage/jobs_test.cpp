@@ -66,6 +66,7 @@ TEST_CASE("creating a job writes the job, its task, its trials, its metadata and
   CHECK(trials[1].config.seed == 2);
   CHECK(trials[1].config.method == "houlsby");
   CHECK(trials[1].config.size == 48);
+  CHECK(trials[1].config.leave_out.empty());
   CHECK(trials[1].config.activation == "swish");
   CHECK(trials[1].config.init_std == 0.02);
   CHECK_FALSE(trials[1].config.train_layer_norm);
@@ -82,6 +83,18 @@ TEST_CASE("creating a job writes the job, its task, its trials, its metadata and
   CHECK(task->id == job.task_id);
   CHECK(task->adapter_name.size() == 18);
   CHECK(task->adapter_name.substr(0, 2) == "t_");
+}
+
+TEST_CASE("a trial keeps the layers that are left out") {
+  ScratchDatabase database;
+  const Customer acme = ensure_customer(database, "acme", noon);
+  NewJob wanted = a_new_job(acme.id, a_file(database, acme.id));
+  wanted.trials[0].leave_out = {0, 1, 10};
+  const Job job = create_job(database, wanted, noon);
+  CHECK(list_trials(database, job.id).at(0).config == wanted.trials[0]);
+  CHECK(is_twin(database, job, wanted));
+  wanted.trials[0].leave_out = {0, 1};
+  CHECK_FALSE(is_twin(database, job, wanted));
 }
 
 TEST_CASE("a job without a task name makes a task named after its id") {

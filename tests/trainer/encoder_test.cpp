@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include "trainer/encoder_bert.h"
 #include "trainer/learning_rate.h"
 #include "trainer/optimizer.h"
 #include "trainer/safetensors.h"
@@ -149,6 +150,70 @@ TEST_CASE("frozen weights get no gradient and stay as they are on disk") {
   CHECK_FALSE(backbone->layers[0].query.weight.requires_grad());
   CHECK_FALSE(backbone->layers[1].output.weight.grad().defined());
   CHECK(backbone->sha256 == backbone_sha256(tiny_bert));
+}
+
+TEST_CASE("a layer that is left out computes and trains as if its adapter added nothing") {
+  for (const std::string method : {"houlsby", "pfeiffer"}) {
+    CAPTURE(method);
+    const auto backbone = load_backbone(tiny_bert);
+    const Reference reference(method);
+    TaskModel silent = start_model(reference, method, *backbone);
+    for (AdaptedSubBlock* part :
+         {&silent.adapter.layers[0].attention, &silent.adapter.layers[0].feed_forward})
+      if (part->bottleneck) {
+        part->bottleneck->up.weight.zero_();
+        part->bottleneck->up.bias.zero_();
+      }
+    LaneOrder order = order_of(method);
+    order.leave_out = {0};
+    TaskModel model = make_task_model(order, {"a", "b", "c"}, *backbone);
+    std::map<std::string, at::Tensor> expected;
+    visit_tensors(
+        silent, [&](const std::string& key, at::Tensor& tensor) { expected.emplace(key, tensor); });
+    std::size_t tensors = 0;
+    visit_tensors(model, [&](const std::string& key, at::Tensor& tensor) {
+      CHECK_FALSE(key.starts_with("bert.encoder.layer.0."));
+      tensor.copy_(expected.at(key));
+      ++tensors;
+    });
+    CHECK(tensors == (method == "houlsby" ? 12 : 8));
+    const AdamW silent_optimizer = optimizer_of(silent), optimizer = optimizer_of(model);
+
+    const auto backward = [&](const TaskModel& of) {
+      const at::Tensor logits = logits_of(*backbone, of, reference.rows(0));
+      head_loss(of.head, logits, reference.labels(0)).backward();
+      return logits;
+    };
+    CHECK(distance(backward(model), backward(silent)) < 1e-6);
+    visit_tensors(model, [&](const std::string& key, const at::Tensor& tensor) {
+      CAPTURE(key);
+      CHECK(distance(tensor.grad(), expected.at(key).grad()) < 1e-6);
+    });
+  }
+}
+
+TEST_CASE("a head alone trains four tensors on the backbone as it is") {
+  const auto backbone = load_backbone(tiny_bert);
+  const Reference reference("houlsby");
+  LaneOrder order = order_of("houlsby");
+  order.method = AdapterMethod::head;
+  TaskModel model = make_task_model(order, {"a", "b", "c"}, *backbone);
+  initialize(model, order, *backbone);
+  const AdamW optimizer = optimizer_of(model);
+  const std::vector<std::size_t> chosen{0, 1, 2, 3};
+  const TokenizedRows rows = reference.rows(0);
+  const LaneRows lane_rows{&rows, chosen};
+  const at::Tensor states = encode(*backbone, {{EncoderLane{}}}, pack({&lane_rows, 1}));
+  const at::Tensor logits = logits_of(*backbone, model, rows);
+  CHECK(distance(logits, head_logits(model.head, states, 0.0, {}, {})) < 1e-6);
+  head_loss(model.head, logits, reference.labels(0)).backward();
+  std::vector<std::string> keys;
+  visit_tensors(model, [&](const std::string& key, const at::Tensor& tensor) {
+    CHECK(tensor.grad().defined());
+    keys.push_back(key);
+  });
+  CHECK(keys == std::vector<std::string>{"heads.reference.1.weight", "heads.reference.1.bias",
+                                         "heads.reference.4.weight", "heads.reference.4.bias"});
 }
 
 TEST_CASE("a batch's rows answer in the order they were asked for, whatever their lengths") {

@@ -119,6 +119,62 @@ TEST_CASE("a bundle read back is the model that was written") {
   CHECK(compared == expected.size());
 }
 
+TEST_CASE("layers that are left out are named in the config and have no tensors") {
+  for (const AdapterMethod method : {AdapterMethod::houlsby, AdapterMethod::pfeiffer}) {
+    LaneOrder order;
+    order.method = method;
+    order.size = 5;
+    order.leave_out = {0};
+    order.train_layer_norm = true;
+    const Written written(order);
+    const ArchiveFiles files = read_archive(written.bytes, 1 << 30);
+    CHECK(json::parse(files.at("adapter_config.json"))["config"]["leave_out"] == json{0});
+    CHECK(json::parse(files.at("graft.json"))["hyperparameters"]["leave_out"] == json{0});
+    const bool houlsby = method == AdapterMethod::houlsby;
+    const Safetensors adapter = read_safetensors(files.at("adapter.safetensors"));
+    CHECK(adapter.tensors.size() == (houlsby ? 8 : 4));
+    const Safetensors norms = read_safetensors(files.at("layer_norm.safetensors"));
+    CHECK(norms.tensors.size() == 4);
+    for (const auto* tensors : {&adapter.tensors, &norms.tensors})
+      for (const auto& [key, tensor] : *tensors) CHECK(key.starts_with("bert.encoder.layer.1."));
+    const Bundle bundle = read_bundle(written.bytes, *written.backbone);
+    CHECK(bundle.provenance.order.leave_out == std::vector<int>{0});
+    CHECK_FALSE(bundle.model.adapter.layers.at(0).feed_forward.bottleneck);
+    CHECK(at::equal(bundle.model.adapter.layers.at(1).feed_forward.bottleneck->down.weight,
+                    written.model.adapter.layers.at(1).feed_forward.bottleneck->down.weight));
+  }
+}
+
+TEST_CASE("the bundle of a head alone has an adapter of no layer, and comes back") {
+  LaneOrder order;
+  order.method = AdapterMethod::head;
+  const Written written(order);
+  const ArchiveFiles files = read_archive(written.bytes, 1 << 30);
+  const json config = json::parse(files.at("adapter_config.json"))["config"];
+  CHECK(config["leave_out"] == json{0, 1});
+  CHECK(config["reduction_factor"] == 16);
+  CHECK(read_safetensors(files.at("adapter.safetensors")).tensors.empty());
+  const std::string& pickle = files.at("pytorch_adapter.bin");
+  CHECK(
+      torch::pickle_load(std::vector<char>(pickle.begin(), pickle.end())).toGenericDict().empty());
+  const json own = json::parse(files.at("graft.json"));
+  CHECK(own["hyperparameters"]["method"] == "head");
+  CHECK_FALSE(own["hyperparameters"].contains("size"));
+  CHECK(own["notes"].size() == 1);
+  const Bundle bundle = read_bundle(written.bytes, *written.backbone);
+  CHECK(bundle.provenance.order.method == AdapterMethod::head);
+  std::size_t compared = 0;
+  std::map<std::string, at::Tensor> expected;
+  visit_tensors(written.model,
+                [&](const std::string& key, const at::Tensor& tensor) { expected[key] = tensor; });
+  visit_tensors(bundle.model, [&](const std::string& key, const at::Tensor& tensor) {
+    CHECK(at::equal(tensor, expected.at(key)));
+    ++compared;
+  });
+  CHECK(compared == 4);
+  CHECK(expected.size() == 4);
+}
+
 TEST_CASE("a damaged bundle or another backbone's is refused") {
   const Written written(LaneOrder{});
   for (std::size_t cut : {std::size_t{0}, std::size_t{100}, written.bytes.size() - 1})

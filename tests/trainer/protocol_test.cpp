@@ -21,6 +21,7 @@ LaneOrder a_lane() {
   lane.validation_fraction = 0.25;
   lane.method = AdapterMethod::pfeiffer;
   lane.size = 24;
+  lane.leave_out = {0, 2};
   lane.activation = Activation::gelu_new;
   lane.init_std = 0.001;
   lane.train_layer_norm = true;
@@ -79,6 +80,7 @@ TEST_CASE("an order survives writing and reading") {
   REQUIRE(lane.validation_file.has_value());
   CHECK(lane.validation_file->name == "valid.csv");
   CHECK(lane.method == AdapterMethod::pfeiffer);
+  CHECK(lane.leave_out == std::vector<int>{0, 2});
   CHECK(lane.activation == Activation::gelu_new);
   CHECK(lane.train_layer_norm);
   CHECK(lane.learning_rate == 3e-4);
@@ -86,6 +88,26 @@ TEST_CASE("an order survives writing and reading") {
   CHECK_FALSE(order.lanes[1].validation_file.has_value());
   CHECK(order.lanes[1].method == AdapterMethod::houlsby);
   CHECK(write_order(order) == write_order(an_order()));
+}
+
+TEST_CASE("an order of a head alone says nothing of an adapter, and needs to hear nothing") {
+  Order order = an_order();
+  order.lanes[0].method = AdapterMethod::head;
+  const auto json = nlohmann::ordered_json::parse(write_order(order));
+  for (const char* member : {"size", "leave_out", "activation", "init_std", "train_layer_norm"})
+    CHECK_FALSE(json["lanes"][0].contains(member));
+  CHECK(json["lanes"][1].contains("size"));
+  const Order read = parse_order(json.dump());
+  CHECK(read.lanes[0].method == AdapterMethod::head);
+  CHECK(read.lanes[0].leave_out.empty());
+  CHECK_FALSE(read.lanes[0].train_layer_norm);
+  CHECK(read.lanes[0].learning_rate == 3e-4);
+}
+
+TEST_CASE("an order from before layers could be left out leaves out none") {
+  auto json = nlohmann::ordered_json::parse(write_order(an_order()));
+  for (auto& lane : json["lanes"]) lane.erase("leave_out");
+  CHECK(parse_order(json.dump()).lanes[0].leave_out.empty());
 }
 
 TEST_CASE("an order of another protocol version is refused") {
@@ -115,6 +137,9 @@ TEST_CASE("a malformed order is refused by the path of the member") {
         "member \"lanes[0].seed\" is out of range");
   CHECK(error_with([](auto& json) { json["lanes"][0]["method"] = "lora"; }) ==
         "member \"lanes[0].method\" has an unknown value");
+  CHECK(error_with([](auto& json) {
+          json["lanes"][0]["leave_out"] = {0, "1"};
+        }) == "member \"lanes[0].leave_out[1]\" is not an integer");
   CHECK(error_with([](auto& json) { json["lanes"] = "none"; }) == "member \"lanes\" is not a list");
   CHECK(error_with([](auto& json) { json["lanes"][0]["train_layer_norm"] = 1; }) ==
         "member \"lanes[0].train_layer_norm\" is not a boolean");

@@ -131,6 +131,22 @@ TEST_CASE("a lane that diverges or has bad data fails alone, with the reason") {
                            "adapter.safetensors") < 1e-5);
 }
 
+TEST_CASE("a lane that leaves out layers the backbone has not, or not in order, is refused") {
+  const ScratchDirectory scratch;
+  std::vector<LaneOrder> lanes;
+  for (const std::vector<int>& leave_out : {std::vector<int>{2}, {-1}, {1, 0}, {0, 0}}) {
+    lanes.push_back(tiny_lane(scratch, "lane" + std::to_string(lanes.size()), 2, 20, 1));
+    lanes.back().leave_out = leave_out;
+  }
+  const auto failed = all<LaneFailed>(run(tiny_order(lanes), scratch.path() / "run"));
+  REQUIRE(failed.size() == 4);
+  for (const LaneFailed& failure : failed) {
+    CHECK(failure.code == "invalid_leave_out");
+    CHECK(failure.param == "adapter.leave_out");
+    CHECK(failure.message.find("0 to 1") != std::string::npos);
+  }
+}
+
 TEST_CASE("a wish to stop ends the run at the next step without a bundle") {
   const ScratchDirectory scratch;
   int steps = 0;
