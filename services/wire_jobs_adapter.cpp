@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "services/job_defaults.h"
 #include "trainer/protocol.h"
 
 namespace graft {
@@ -145,6 +146,7 @@ void read_adapter(const Json& object, const BackboneSummary& backbone, TrialConf
       config.method = *method;
     }
   if (parse_adapter_method(config.method) == AdapterMethod::head) {
+    config.learning_rate = head_learning_rate;
     refuse_adapter_shape(fields);
     fields.finish();
     return;

@@ -16,7 +16,8 @@ const std::vector<std::string>& adapter_members();
 // Whether a member asks for the default by name.
 bool is_auto(const Json* value);
 
-// Fills what the customer chose. A backbone of 0 layers: it is not known.
+// Fills what the customer chose, and the default learning rate of the method. A backbone of 0
+// layers: it is not known.
 void read_adapter(const Json& object, const BackboneSummary& backbone, TrialConfig& config,
                   std::vector<FieldError>& errors);
 

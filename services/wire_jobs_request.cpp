@@ -234,11 +234,12 @@ JobRequest parse_job_request(std::string_view body, const std::vector<BackboneIn
   const Hyperparameters chosen = read_all_hyperparameters(fields, errors);
   config.n_epochs = static_cast<int>(chosen.n_epochs.value_or(config.n_epochs));
   config.batch_size = static_cast<int>(chosen.batch_size.value_or(config.batch_size));
-  read_learning_rate(fields, chosen.learning_rate_multiplier, request);
 
   if (!is_auto(fields.find("adapter")))
     if (const Json* adapter = fields.object("adapter"))
       read_adapter(*adapter, sizes, config, errors);
+  read_learning_rate(fields, chosen.learning_rate_multiplier,
+                     request);  // its default: the method's
   const double longest = sizes.max_positions;
   config.max_length = static_cast<int>(
       fields.integer_or_auto("max_length", {8, longest}).value_or(config.max_length));

@@ -257,6 +257,17 @@ TEST_CASE("a head alone takes no word about an adapter") {
   }
 }
 
+TEST_CASE("a head alone has a default rate of its own, which the multiplier scales") {
+  const auto head = [](const std::string& more) {
+    return accepted(R"("adapter": {"method": "head"})" + more);
+  };
+  CHECK(head("").config.learning_rate == 0.003);
+  CHECK(head("").learning_rate_multiplier == 1);
+  CHECK(head(R"(, "hyperparameters": {"learning_rate_multiplier": 2})").config.learning_rate ==
+        doctest::Approx(0.006));
+  CHECK(head(R"(, "learning_rate": 0.03)").learning_rate_multiplier == doctest::Approx(10));
+}
+
 TEST_CASE("layers are not checked against a backbone that is not there") {
   const auto error =
       refusal(R"({"model": "gpt", "training_file": "f", "adapter": {"layers": 30}})");
