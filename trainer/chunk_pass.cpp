@@ -31,16 +31,12 @@ const AdaptedSubBlock& sub_block(const Adapter& adapter, std::size_t layer, bool
   return attention ? adapter.layers[layer].attention : adapter.layers[layer].feed_forward;
 }
 
-bool trains(const AdaptedSubBlock& part) {
-  return part.bottleneck || part.norm;
-}
-
 }  // namespace
 
 std::optional<Floor> lowest_trainable(const Adapter& adapter) {
   for (std::size_t i = 0; i < adapter.layers.size(); ++i)
     for (const bool attention : {true, false})
-      if (trains(sub_block(adapter, i, attention))) return Floor{i, attention};
+      if (sub_block(adapter, i, attention).trains()) return Floor{i, attention};
   return std::nullopt;
 }
 
@@ -105,7 +101,7 @@ typename ChunkPass<T>::Part ChunkPass<T>::part_of(const PassLane<T>& lane, std::
 template <class T>
 void ChunkPass<T>::name_tokens(const Chunk& chunk, const PassLane<T>& lane, DropoutSite site,
                                bool rows_only) {
-  if (!lane.dropout.active()) return;
+  if (lane.dropout.rule(site, config_.hidden_dropout).threshold == 0) return;
   const std::int64_t stride = dropout_stride(config_.hidden_size);
   std::size_t i = 0;
   for (const ChunkRow& row : chunk.rows) {
@@ -139,7 +135,7 @@ void ChunkPass<T>::embed(const Chunk& chunk, const PassLane<T>& lane) {
                      nullptr);
   name_tokens(chunk, lane, DropoutSite::embeddings(), false);
   kernels_.dropout(x_.data(), chunk.tokens, hidden, keys_.data(), elements_.data(),
-                   lane.dropout.rule(config_.hidden_dropout));
+                   lane.dropout.rule(DropoutSite::embeddings(), config_.hidden_dropout));
   kernels_.narrow(x_.data(), chunk.tokens * hidden, x_short_.data());
 }
 
@@ -148,15 +144,16 @@ template <class T>
 void ChunkPass<T>::attend(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,
                           const LayerTape<T>& tape) {
   const std::int64_t hidden = config_.hidden_size;
-  const DropoutRule rule = lane.dropout.rule(config_.attention_dropout);
+  const DropoutSite site = DropoutSite::attention_weights(layer);
+  const DropoutRule rule = lane.dropout.rule(site, config_.attention_dropout);
   for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
     const ChunkRow& row = chunk.rows[r];
     const AttentionShape shape{row.length, last ? 1 : row.length, config_.heads,
                                hidden / config_.heads};
     const std::int64_t to = last ? static_cast<std::int64_t>(r) : row.begin;
     kernels_.attention(shape, tape.query_key_value + row.begin * 3 * hidden, 3 * hidden, hidden,
-                       2 * hidden, lane.dropout.key(DropoutSite::attention_weights(layer), row.row),
-                       rule, context_.data() + to * hidden, hidden, attention_scratch_.data());
+                       2 * hidden, lane.dropout.key(site, row.row), rule,
+                       context_.data() + to * hidden, hidden, attention_scratch_.data());
   }
 }
 
@@ -199,7 +196,6 @@ void ChunkPass<T>::run_layer(const Chunk& chunk, const PassLane<T>& lane, std::s
   const PackedLayer<T>& packed = packed_.layers[layer];
   const std::int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
   const bool last = layer + 1 == backbone_.layers.size();
-  const DropoutRule rule = lane.dropout.rule(config_.hidden_dropout);
 
   const auto project = [&](const PackedOperand<T>& operand, const at::Tensor& bias,
                            std::int64_t column) {
@@ -224,17 +220,18 @@ void ChunkPass<T>::run_layer(const Chunk& chunk, const PassLane<T>& lane, std::s
   }
   // z = dropout(input W' + b)
   const auto project_dropped = [&](const T* input, std::int64_t width,
-                                   const PackedOperand<T>& operand, const at::Tensor& bias, T* z) {
+                                   const PackedOperand<T>& operand, const at::Tensor& bias,
+                                   DropoutSite site, T* z) {
+    name_tokens(chunk, lane, site, last);
     multiply_into(input, width, tokens, operand, 0, width, panel_.data(), hidden, false);
     kernels_.add_bias_dropout(panel_.data(), data(bias), tokens, hidden, keys_.data(),
-                              elements_.data(), rule, z);
+                              elements_.data(), lane.dropout.rule(site, config_.hidden_dropout), z);
   };
 
   const Part attention = part_of(lane, layer, true);
   T* z = attention.reads_normed_sum() ? z_.data() : tape.attention.input;
-  name_tokens(chunk, lane, DropoutSite::attention_output(layer), last);
   project_dropped(context_.data(), hidden, packed.attention_output, weights.attention_output.bias,
-                  z);
+                  DropoutSite::attention_output(layer), z);
   close(attention, tape.attention, tokens, z);
 
   multiply(static_cast<const T*>(x_short_.data()), hidden, tokens, packed.intermediate,
@@ -245,20 +242,66 @@ void ChunkPass<T>::run_layer(const Chunk& chunk, const PassLane<T>& lane, std::s
            });
   const Part feed_forward = part_of(lane, layer, false);
   z = feed_forward.reads_normed_sum() ? z_.data() : tape.feed_forward.input;
-  name_tokens(chunk, lane, DropoutSite::feed_forward_output(layer), last);
-  project_dropped(inner_.data(), intermediate, packed.output, weights.output.bias, z);
+  project_dropped(inner_.data(), intermediate, packed.output, weights.output.bias,
+                  DropoutSite::feed_forward_output(layer), z);
   close(feed_forward, tape.feed_forward, tokens, z);
 }
 
+// Tokens of a row that the frozen layers leave: all, or behind the last layer the first one.
 template <class T>
-void ChunkPass<T>::forward(const Chunk& chunk, const PassLane<T>& lane, Tape<T>& tape,
+std::int64_t ChunkPass<T>::frozen_tokens(const ChunkRow& row, const PassLane<T>& lane) const {
+  return lane.frozen_layers == backbone_.layers.size() ? 1 : row.length;
+}
+
+// -> x_, x_short_ behind the frozen layers; false: not all rows are kept, nothing is done.
+template <class T>
+bool ChunkPass<T>::load_frozen(const Chunk& chunk, const PassLane<T>& lane) {
+  if (!lane.kept) return false;
+  const auto kept = [&](const ChunkRow& row) {
+    return lane.kept->find(static_cast<std::size_t>(row.source_row));
+  };
+  if (!std::all_of(chunk.rows.begin(), chunk.rows.end(), kept)) return false;
+  std::int64_t elements = 0;
+  for (const ChunkRow& row : chunk.rows) {
+    const std::int64_t count = frozen_tokens(row, lane) * config_.hidden_size;
+    std::memcpy(x_short_.data() + elements, kept(row), static_cast<std::size_t>(count) * sizeof(T));
+    elements += count;
+  }
+  kernels_.widen(x_short_.data(), elements, x_.data());
+  return true;
+}
+
+// x_short_ behind the frozen layers is what training goes on from, kept or not: same bits.
+template <class T>
+void ChunkPass<T>::keep_frozen(const Chunk& chunk, const PassLane<T>& lane) {
+  std::int64_t elements = 0;
+  for (const ChunkRow& row : chunk.rows) {
+    const std::int64_t count = frozen_tokens(row, lane) * config_.hidden_size;
+    if (lane.kept)
+      lane.kept->keep(
+          static_cast<std::size_t>(row.source_row),
+          std::as_bytes(std::span(x_short_.data() + elements, static_cast<std::size_t>(count))));
+    elements += count;
+  }
+  kernels_.widen(x_short_.data(), elements, x_.data());
+}
+
+template <class T>
+bool ChunkPass<T>::forward(const Chunk& chunk, const PassLane<T>& lane, Tape<T>& tape,
                            float* states) {
   const std::int64_t hidden = config_.hidden_size;
   reserve(chunk, lane.adapter);
-  embed(chunk, lane);
-  for (std::size_t layer = 0; layer < backbone_.layers.size(); ++layer)
+  const bool kept = lane.frozen_layers > 0 && load_frozen(chunk, lane);
+  if (!kept) {
+    embed(chunk, lane);
+    for (std::size_t layer = 0; layer < lane.frozen_layers; ++layer)
+      run_layer(chunk, lane, layer, tape.layers[layer]);
+    if (lane.frozen_layers > 0) keep_frozen(chunk, lane);
+  }
+  for (std::size_t layer = lane.frozen_layers; layer < backbone_.layers.size(); ++layer)
     run_layer(chunk, lane, layer, tape.layers[layer]);
   std::memcpy(states, x_.data(), static_cast<std::size_t>(tape.rows * hidden) * sizeof(float));
+  return kept;
 }
 
 // x_: gradient of the sub-block's result -> sum_: gradient of the sum before the LayerNorm, which
@@ -307,7 +350,8 @@ template <class T>
 void ChunkPass<T>::attend_backward(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer,
                                    bool last, const LayerTape<T>& tape) {
   const std::int64_t hidden = config_.hidden_size;
-  const DropoutRule rule = lane.dropout.rule(config_.attention_dropout);
+  const DropoutSite site = DropoutSite::attention_weights(layer);
+  const DropoutRule rule = lane.dropout.rule(site, config_.attention_dropout);
   for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
     const ChunkRow& row = chunk.rows[r];
     const AttentionShape shape{row.length, last ? 1 : row.length, config_.heads,
@@ -315,9 +359,8 @@ void ChunkPass<T>::attend_backward(const Chunk& chunk, const PassLane<T>& lane, 
     const std::int64_t from = last ? static_cast<std::int64_t>(r) : row.begin;
     kernels_.attention_backward(
         shape, tape.query_key_value + row.begin * 3 * hidden, 3 * hidden, hidden, 2 * hidden,
-        lane.dropout.key(DropoutSite::attention_weights(layer), row.row), rule,
-        panel_.data() + from * hidden, hidden, qkv_gradient_.data() + row.begin * 3 * hidden,
-        attention_scratch_.data());
+        lane.dropout.key(site, row.row), rule, panel_.data() + from * hidden, hidden,
+        qkv_gradient_.data() + row.begin * 3 * hidden, attention_scratch_.data());
   }
 }
 
@@ -325,7 +368,8 @@ template <class T>
 void ChunkPass<T>::backward(const Chunk& chunk, const PassLane<T>& lane, Floor floor, Tape<T>& tape,
                             const float* state_gradients) {
   const std::int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
-  const DropoutRule rule = lane.dropout.rule(config_.hidden_dropout);
+  // Nothing behind the floor is without dropout.
+  const DropoutRule rule = lane.dropout.rule(DropoutSite::head_input(), config_.hidden_dropout);
   reserve(chunk, lane.adapter);
   std::copy_n(state_gradients, tape.rows * hidden, x_.data());
   for (std::size_t layer = backbone_.layers.size(); layer-- > floor.layer;) {

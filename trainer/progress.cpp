@@ -11,9 +11,14 @@ constexpr double progress_interval = 1.0;  // seconds; readers are promised two
 LaneWork work_left(const Lane& lane) {
   LaneWork work;
   work.steps = lane.total_steps - lane.step;
-  work.tokens = lane.training_tokens * lane.order.n_epochs - lane.sums.tokens;
+  const int epochs_done = static_cast<int>(lane.step / lane.steps_per_epoch);
+  const double epoch_done = static_cast<double>(lane.epoch_sums.tokens) /
+                            static_cast<double>(std::max<std::int64_t>(1, lane.training_tokens));
+  for (int epoch = epochs_done; epoch < lane.order.n_epochs; ++epoch)
+    work.work += (epoch == 0 ? lane.first_epoch_work : lane.epoch_work) *
+                 (epoch == epochs_done ? 1 - epoch_done : 1);
   work.evaluations = lane.order.n_epochs - lane.epochs_ended;
-  work.evaluation_tokens = lane.validation_tokens;
+  work.evaluation_work = lane.evaluation_work;
   return work;
 }
 

@@ -134,7 +134,7 @@ void conclude_step(const Order& order, const BackboneWeights& backbone, Engine& 
       const double seconds = seconds_since(start);
       lane.evaluation_seconds += seconds;
       lane.epochs_ended = ended.epoch;
-      progress.pace().add_evaluation(lane.validation_tokens, seconds);
+      progress.pace().add_evaluation(lane.evaluation_work, seconds);
       if (ended.epoch > lane.epochs_known) report.record(ended);
     }
     if (!lane.finished()) return;
@@ -267,9 +267,7 @@ void Training::step() {
   for (const auto& lane : lanes_) training.push_back(lane.get());
   const auto start = idle_since_.value_or(Clock::now());
   const std::vector<StepSums> steps = train_step(engine_, training);
-  std::int64_t tokens = 0;
-  for (const StepSums& step : steps) tokens += step.tokens;
-  progress_.pace().add_step(tokens, seconds_since(start));
+  progress_.pace().add_step(steps.front().flops, seconds_since(start));
 
   bool epoch_ended = false;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {

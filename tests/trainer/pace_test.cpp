@@ -32,9 +32,9 @@ struct SyntheticLane {
     const auto per_epoch = static_cast<std::int64_t>(step_tokens.size());
     LaneWork work;
     work.steps = steps() - step;
-    for (std::int64_t s = step; s < steps(); ++s) work.tokens += tokens_of(s);
+    for (std::int64_t s = step; s < steps(); ++s) work.work += static_cast<double>(tokens_of(s));
     work.evaluations = epochs - step / per_epoch;
-    work.evaluation_tokens = validation_tokens;
+    work.evaluation_work = static_cast<double>(validation_tokens);
     return work;
   }
 };
@@ -76,14 +76,14 @@ double largest_error(std::vector<SyntheticLane> lanes, double slowdown_after = 1
     if (chance(++draw) < 0.01) seconds *= 5;
     if (now > slowdown_after) seconds *= 1.5;
     now += seconds;
-    pace.add_step(tokens, seconds);
+    pace.add_step(static_cast<double>(tokens), seconds);
     for (const std::size_t i : indices) {
       SyntheticLane& own = lanes[i];
       ++own.step;
       if (own.step % static_cast<std::int64_t>(own.step_tokens.size()) == 0) {
         const double evaluation = 3e-5 * static_cast<double>(own.validation_tokens);
         now += evaluation;
-        pace.add_evaluation(own.validation_tokens, evaluation);
+        pace.add_evaluation(static_cast<double>(own.validation_tokens), evaluation);
       }
       if (own.step == own.steps()) {
         now += 0.25;

@@ -27,15 +27,16 @@ double largest_difference(const ArchiveFiles& a, const ArchiveFiles& b, const ch
 
 }  // namespace
 
-TEST_CASE("three different lanes trained together equal the same lanes trained alone") {
+TEST_CASE("different lanes trained together equal the same lanes trained alone") {
   const ScratchDirectory scratch;
   const std::string backbone = backbone_with_dropout(scratch).string();
-  const std::vector<LaneOrder> lanes = three_lanes(scratch);
+  std::vector<LaneOrder> lanes = three_lanes(scratch);
+  for (const LaneOrder& lane : partly_frozen_lanes(scratch)) lanes.push_back(lane);
   Order together = tiny_order(lanes);
   together.backbone_directory = backbone;
   const auto records = run(together, scratch.path() / "together");
-  CHECK(all<LaneFinished>(records).size() == 3);
-  for (int k = 0; k < 3; ++k) {
+  CHECK(all<LaneFinished>(records).size() == lanes.size());
+  for (int k = 0; k < static_cast<int>(lanes.size()); ++k) {
     CAPTURE(k);
     Order alone = tiny_order({lanes[static_cast<std::size_t>(k)]});
     alone.backbone_directory = backbone;
