@@ -117,7 +117,14 @@ FrozenActivations::Rows& FrozenActivations::rows_of(const std::shared_ptr<const 
   const std::pair key{file.get(), layer};
   const auto found = all_.find(key);
   if (found != all_.end()) return *found->second;
-  std::erase_if(all_, [](const auto& entry) { return !entry.second->in_use(); });
+  const auto layers_kept = [&](const void* of) {
+    return std::count_if(all_.begin(), all_.end(),
+                         [&](const auto& entry) { return entry.first.first == of; });
+  };
+  std::vector<std::pair<const void*, std::size_t>> unused;  // by lanes
+  for (const auto& [entry, states] : all_)
+    if (states->file_.use_count() <= layers_kept(entry.first)) unused.push_back(entry);
+  for (const auto& entry : unused) all_.erase(entry);
   return *all_.emplace(key, std::make_unique<Rows>(*this, file, rows)).first->second;
 }
 

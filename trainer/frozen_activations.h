@@ -42,9 +42,9 @@ class FrozenActivations {
     // Keeps a row's states unless they are kept already or there is no room. Any thread.
     void keep(std::size_t row, std::span<const std::byte> states);
 
-    bool in_use() const { return file_.use_count() > 1; }  // by a lane
-
    private:
+    friend class FrozenActivations;
+
     FrozenActivations& owner_;
     const std::shared_ptr<const void> file_;
     std::vector<std::atomic<const std::byte*>> states_;  // (rows); being_written: soon
