@@ -34,7 +34,7 @@ struct Segment {
 };
 
 // Tokens of a pass; bounds the memory of activations. A longer row is a segment of its own.
-inline constexpr std::int64_t segment_tokens = 512;
+inline constexpr std::int64_t segment_tokens = 1024;
 
 // At least one segment; each has at least one row.
 std::vector<Segment> cut_into_segments(const LaneRows& lane);
