@@ -161,7 +161,8 @@ class Engine::TypedPasses : public Passes {
       const Adapter* const adapter = &model->adapter;
       if (kept.contains(adapter)) continue;
       const auto found = packed_adapters_.find(adapter);
-      if (found == packed_adapters_.end()) {
+      // A lane that ended may have left its address to one of another shape.
+      if (found == packed_adapters_.end() || !found->second->fits(*adapter)) {
         kept.emplace(adapter, std::make_unique<PackedAdapter<T>>(*adapter));
         continue;
       }

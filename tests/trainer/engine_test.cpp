@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <map>
+#include <optional>
 
 #include "test_files.h"
 #include "trainer/optimizer.h"
@@ -273,6 +274,23 @@ TEST_CASE("states are shared by lanes of one file, and make room when no lane us
   frozen.rows_of(third, 4, 2).keep(0, states);
   CHECK(frozen.rows_of(third, 4, 2).find(0) != nullptr);
   CHECK(gone.expired());
+}
+
+TEST_CASE("a model of another shape may lie where one of an ended lane lay") {
+  const BackboneWeights backbone = random_backbone();
+  Engine engine(backbone, {2, Precision::fp32, {}});
+  std::optional<Trial> trial;
+  for (const int size : {8, 70, 33, 5}) {
+    CAPTURE(size);
+    trial.emplace(backbone, size == 33 ? AdapterMethod::pfeiffer : AdapterMethod::houlsby, size,
+                  Activation::relu, false, std::vector<int>{5, 9}, 1);
+    const LaneStep share = trial->share();
+    const double loss = engine.step({&share, 1}).front().loss;
+    trial->gradients();
+    CHECK(at::equal(engine.logits(trial->model, share.rows),
+                    Engine(backbone, {1, Precision::fp32, {}}).logits(trial->model, share.rows)));
+    CHECK(loss == Engine(backbone, {1, Precision::fp32, {}}).step({&share, 1}).front().loss);
+  }
 }
 
 TEST_CASE("packed weights are written once, mapped, and give the same bits") {
