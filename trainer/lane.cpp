@@ -127,7 +127,8 @@ std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const Backbo
   };
   lane->first_epoch_work = work(lane->training.rows, false);
   lane->epoch_work = work(lane->training.rows, true);
-  lane->evaluation_work = work(lane->validation.rows, false);
+  lane->first_evaluation_work = work(lane->validation.rows, false);
+  lane->evaluation_work = work(lane->validation.rows, true);
   std::vector<at::Tensor*> tensors;
   visit_tensors(lane->model,
                 [&](const std::string&, at::Tensor& tensor) { tensors.push_back(&tensor); });

@@ -46,7 +46,7 @@ struct LaneWork {
   std::int64_t steps = 0;
   double work = 0;               // of these steps
   std::int64_t evaluations = 0;  // spread over the steps, the last one behind the last step
-  double evaluation_work = 0;    // of each
+  double evaluation_work = 0;    // of each, on average
 };
 
 // Seconds until lane `which` has its result. Lanes train side by side, each until it has no steps

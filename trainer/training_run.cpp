@@ -133,8 +133,9 @@ void conclude_step(const Order& order, const BackboneWeights& backbone, Engine& 
       const EpochEnded ended = end_epoch(engine, lane, [&] { progress.beat(); });
       const double seconds = seconds_since(start);
       lane.evaluation_seconds += seconds;
+      progress.pace().add_evaluation(
+          lane.epochs_ended == 0 ? lane.first_evaluation_work : lane.evaluation_work, seconds);
       lane.epochs_ended = ended.epoch;
-      progress.pace().add_evaluation(lane.evaluation_work, seconds);
       if (ended.epoch > lane.epochs_known) report.record(ended);
     }
     if (!lane.finished()) return;
