@@ -293,7 +293,9 @@ class Engine::TypedPasses : public Passes {
 };
 
 Engine::Engine(const BackboneWeights& backbone, const EngineOptions& options)
-    : backbone_(backbone), threads_(options.threads), speeds_(measure_products(threads_)) {
+    : backbone_(backbone),
+      threads_(options.threads, options.threads_at_first),
+      speeds_(measure_products(threads_)) {
   if (!options.fast || !can_pack(backbone.config)) return;
   precision_ = choose_precision(options.precision, speeds_);
   if (precision_ == Precision::bf16)

@@ -26,10 +26,11 @@
 namespace graft {
 
 struct EngineOptions {
-  int threads = 1;
+  int threads = 1;  // at most
   Precision precision = Precision::automatic;
   std::filesystem::path cache_directory;  // for packed weights; empty: none
   bool fast = true;                       // false: the readable pass
+  int threads_at_first = 0;               // 0: all
   FrozenActivations::Limits frozen = {};  // of what is kept of frozen layers
 };
 
@@ -57,7 +58,8 @@ class Engine {
   // nullopt: the readable pass is used.
   std::optional<Precision> precision() const { return precision_; }
   const ProductSpeeds& product_speeds() const { return speeds_; }
-  // FLOP/s that the products of this precision reach on all threads together; 0: unknown.
+  // FLOP/s that the products of this precision reach on all threads that take part at first; 0:
+  // unknown.
   double product_peak() const;
   ThreadPool& threads() { return threads_; }
 

@@ -60,6 +60,10 @@ void Pace::add_export(double seconds) {
   ++exports_;
 }
 
+void Pace::slow_down(double ratio) {
+  for (double* sum : {&sums_.y, &sums_.xy, &sums_.seconds, &evaluation_seconds_}) *sum *= ratio;
+}
+
 double Pace::step_seconds(double work) const {
   return sums_.y > 0 ? undisturbed_seconds(work) * sums_.seconds / sums_.y : 0;
 }

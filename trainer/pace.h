@@ -18,6 +18,9 @@ class Pace {
   void add_evaluation(double work, double seconds);
   void add_export(double seconds);
 
+  // From now on everything takes `ratio` times as long as it did.
+  void slow_down(double ratio);
+
   // What to expect of the next; 0 while nothing is known. Until an evaluation or an export was
   // seen, theirs are guessed.
   double step_seconds(double work) const;

@@ -47,6 +47,12 @@ void ProgressReporter::beat() {
     if (!lane->ended && lane->sums.steps > 0) record(*lane);
 }
 
+void ProgressReporter::threads_changed(std::size_t before, std::size_t after) {
+  const double ratio = static_cast<double>(before) / static_cast<double>(after);
+  product_peak_ /= ratio;
+  pace_.slow_down(ratio);
+}
+
 void ProgressReporter::record(Lane& lane) {
   const auto now = Clock::now();
   Progress progress = lane.last_progress;

@@ -123,6 +123,20 @@ TEST_CASE("an estimate follows a machine that got busier well before the half") 
   CHECK(largest_error({one}, 45) < 0.1);  // of about 200 seconds
 }
 
+TEST_CASE("with other threads all that was learnt counts, at another pace") {
+  Pace pace;
+  for (int i = 0; i < 20; ++i) pace.add_step(500 + 50 * (i % 5), 1.0 + 0.1 * (i % 5));
+  pace.add_evaluation(1000, 2.0);
+  pace.add_export(0.5);
+  const double step = pace.step_seconds(600);
+  pace.slow_down(4.0);
+  CHECK(pace.step_seconds(600) == doctest::Approx(4 * step));
+  CHECK(pace.evaluation_seconds(1000) == doctest::Approx(8.0));
+  CHECK(pace.export_seconds() == 0.5);  // one thread's work anyhow
+  for (int i = 0; i < 20; ++i) pace.add_step(600, 4 * step);
+  CHECK(pace.step_seconds(600) == doctest::Approx(4 * step));
+}
+
 TEST_CASE("evaluations and the export count, and before one was seen they are guessed") {
   Pace pace;
   for (int i = 0; i < 10; ++i) pace.add_step(1000, 1.0);
