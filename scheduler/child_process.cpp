@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <system_error>
 
 extern char** environ;
@@ -73,6 +74,7 @@ struct Prepared {
   char* const* arguments;
   char* const* environment;
   const char* memory_score;
+  const char* nice_text;
   int input, output, errors;  // descriptors; an errno goes to `errors` where exec fails
   int nice;
   pid_t parent;
@@ -99,12 +101,21 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// Best effort: without it the child runs as well, only less politely.
-void set_memory_score(const char* score) {
-  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (file < 0) return;
-  [[maybe_unused]] const ssize_t written = ::write(file, score, std::strlen(score));
+// Best effort: without it the child runs as well, only less politely. False: later, perhaps.
+bool tell_kernel(const char* path, const char* text) {
+  const int file = ::open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return true;
+  const bool later = ::write(file, text, std::strlen(text)) < 0 && errno == EAGAIN;
   ::close(file);
+  return !later;
+}
+
+// The kernel takes such a wish ten times a second, from all unprivileged processes together.
+void set_group_nice(const char* nice) {
+  for (int attempt = 0; attempt < 20 && !tell_kernel("/proc/self/autogroup", nice); ++attempt) {
+    const timespec pause{0, 25'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
 }
 
 // In the child. Descriptors above 3 come first, so that none is overwritten before it is used.
@@ -125,8 +136,9 @@ void set_memory_score(const char* score) {
   }
   if (prepared.nice != 0) {
     ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + prepared.nice);
+    set_group_nice(prepared.nice_text);
   }
-  set_memory_score(prepared.memory_score);
+  tell_kernel("/proc/self/oom_score_adj", prepared.memory_score);
   reset_signals();
   ::execve(prepared.program, prepared.arguments, prepared.environment);
   const int error = errno;
@@ -169,6 +181,7 @@ pid_t start_child(const ChildCommand& command) {
   const std::vector<char*> arguments = pointers(argument_texts);
   const std::vector<char*> environment = pointers(environment_texts);
   const std::string memory_score = std::to_string(command.out_of_memory_score);
+  const std::string nice_text = std::to_string(command.nice);
 
   const Descriptor input(open_or_fail("/dev/null", O_RDONLY));
   const Descriptor output(open_or_fail(command.log, O_WRONLY | O_CREAT | O_APPEND));
@@ -177,9 +190,16 @@ pid_t start_child(const ChildCommand& command) {
   const Descriptor error_reader(ends[0]);
   Descriptor error_writer(ends[1]);
 
-  const Prepared prepared{command.program.c_str(),  arguments.data(), environment.data(),
-                          memory_score.c_str(),     input.get(),      output.get(),
-                          error_writer.get(),       command.nice,     ::getpid(),
+  const Prepared prepared{command.program.c_str(),
+                          arguments.data(),
+                          environment.data(),
+                          memory_score.c_str(),
+                          nice_text.c_str(),
+                          input.get(),
+                          output.get(),
+                          error_writer.get(),
+                          command.nice,
+                          ::getpid(),
                           command.dies_with_starter};
   pid_t pid;
   int fork_error;
@@ -220,9 +240,8 @@ void signal_process(pid_t pid, int signal) {
   }
 }
 
-std::vector<std::pair<std::string, std::string>> worker_environment(int threads) {
-  const std::string count = std::to_string(threads);
-  return {{"OMP_NUM_THREADS", count}, {"MKL_NUM_THREADS", count}, {"OMP_WAIT_POLICY", "PASSIVE"}};
+std::vector<std::pair<std::string, std::string>> worker_environment() {
+  return {{"OMP_NUM_THREADS", "1"}, {"MKL_NUM_THREADS", "1"}, {"OMP_WAIT_POLICY", "PASSIVE"}};
 }
 
 }  // namespace graft

@@ -17,7 +17,9 @@ struct ChildCommand {
   std::vector<std::string> arguments;                            // without the program's name
   std::vector<std::pair<std::string, std::string>> environment;  // over the daemon's own
   std::filesystem::path log;                                     // stdout and stderr, appended
-  int nice = 0;                                                  // added to the daemon's own
+  // Added to the daemon's own; also told to the kernel's autogroups, which otherwise give each
+  // session the same share whatever its processes' niceness.
+  int nice = 0;
   // Given to the kernel's memory killer: higher goes first. So that it takes workers before the
   // daemon.
   int out_of_memory_score = 500;
@@ -40,8 +42,9 @@ std::optional<ChildEnd> reap_child(pid_t pid);
 // Sends a signal to a process and, where it leads a group, to the whole group.
 void signal_process(pid_t pid, int signal);
 
-// The environment of every worker with `threads` threads. OpenMP threads that wait must sleep: two
-// processes of spinning threads on the same cores slow each other down more than tenfold.
-std::vector<std::pair<std::string, std::string>> worker_environment(int threads);
+// The environment of every worker: LibTorch keeps to the thread that calls it, because training and
+// predicting have threads of their own. OpenMP threads that wait must sleep: two processes of
+// spinning threads on the same cores slow each other down more than tenfold.
+std::vector<std::pair<std::string, std::string>> worker_environment();
 
 }  // namespace graft

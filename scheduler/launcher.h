@@ -18,8 +18,9 @@ struct WorkerState {
 class Launcher {
  public:
   virtual ~Launcher() = default;
-  // Starts a worker on a prepared run directory. Throws std::runtime_error where it cannot.
-  virtual void launch(const std::filesystem::path& run_directory, int threads) = 0;
+  // Starts a worker on a prepared run directory, which says with how many threads. Throws
+  // std::runtime_error where it cannot.
+  virtual void launch(const std::filesystem::path& run_directory) = 0;
   // Also for runs that an earlier daemon launched: liveness is the lock that a worker holds.
   virtual WorkerState observe(const std::filesystem::path& run_directory) = 0;
   // Asks the worker to stop (SIGTERM), or ends it at once (SIGKILL).

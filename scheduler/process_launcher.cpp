@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "scheduler/core_budget.h"
+
 namespace graft {
 namespace {
 
@@ -47,12 +49,12 @@ LockHolder look_at_lock(const fs::path& run_directory) {
 
 ProcessLauncher::ProcessLauncher(ProcessLauncherOptions options) : options_(std::move(options)) {}
 
-void ProcessLauncher::launch(const fs::path& run_directory, int threads) {
+void ProcessLauncher::launch(const fs::path& run_directory) {
   forget_removed_runs();
   ChildCommand command;
   command.program = options_.worker_program;
   command.arguments = {"train", run_directory.string()};
-  command.environment = worker_environment(threads);
+  command.environment = worker_environment();
   command.log = run_directory / "worker.log";
   command.nice = options_.nice;
   const pid_t pid = start_child(command);
@@ -71,7 +73,11 @@ WorkerState ProcessLauncher::observe(const fs::path& run_directory) {
     state.alive = !end;
     return state;
   }
-  state.alive = look_at_lock(run_directory).held;
+  const LockHolder holder = look_at_lock(run_directory);
+  state.alive = holder.held;
+  // The budget of cores may be another one than that of the daemon that launched it.
+  if (holder.held && holder.pid > 0 && adopted_.insert(run_directory).second)
+    confine_as_here(holder.pid);
   return state;
 }
 
@@ -98,6 +104,10 @@ void ProcessLauncher::forget_removed_runs() {
     const bool forget = end_of(child->second) && !fs::exists(child->first, ignored);
     child = forget ? children_.erase(child) : std::next(child);
   }
+  std::erase_if(adopted_, [](const fs::path& run_directory) {
+    std::error_code ignored;
+    return !fs::exists(run_directory, ignored);
+  });
 }
 
 }  // namespace graft

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "scheduler/child_process.h"
 #include "scheduler/launcher.h"
@@ -15,7 +16,7 @@ namespace graft {
 
 struct ProcessLauncherOptions {
   std::filesystem::path worker_program;
-  int nice = 5;  // requests and predictions come first
+  int nice = 10;  // requests and predictions come first
 };
 
 class ProcessLauncher final : public Launcher {
@@ -24,7 +25,7 @@ class ProcessLauncher final : public Launcher {
   // Leaves the workers running.
   ~ProcessLauncher() override = default;
 
-  void launch(const std::filesystem::path& run_directory, int threads) override;
+  void launch(const std::filesystem::path& run_directory) override;
   WorkerState observe(const std::filesystem::path& run_directory) override;
   void stop(const std::filesystem::path& run_directory, bool at_once) override;
 
@@ -38,6 +39,7 @@ class ProcessLauncher final : public Launcher {
 
   ProcessLauncherOptions options_;
   std::map<std::filesystem::path, Child> children_;
+  std::set<std::filesystem::path> adopted_;  // of an earlier daemon, and confined as this one is
 };
 
 }  // namespace graft

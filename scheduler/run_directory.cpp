@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <system_error>
 #include <vector>
 
@@ -64,6 +65,12 @@ void sync_directory(const fs::path& path) {
   Descriptor(path, O_RDONLY | O_DIRECTORY).sync();
 }
 
+// Empty where it cannot be read.
+std::string small_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 char printable(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte < 0x20 || byte > 0x7e ? '?' : c;
@@ -97,6 +104,26 @@ void RunDirectory::write_order(const Order& order) const {
   }
   sync_directory(path_);
   sync_directory(path_.parent_path());
+}
+
+void RunDirectory::write_threads(int threads) const {
+  const fs::path temporary = path_ / "threads.new";
+  Descriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC).write(write_thread_count(threads));
+  if (::rename(temporary.c_str(), threads_file().c_str()) != 0) {
+    fail("cannot rename", temporary, errno);
+  }
+}
+
+std::optional<int> RunDirectory::threads() const {
+  return parse_thread_count(small_file(threads_file()));
+}
+
+std::optional<int> RunDirectory::order_threads() const {
+  try {
+    return std::max(parse_order(small_file(order())).threads, 1);
+  } catch (const ProtocolError&) {
+    return std::nullopt;
+  }
 }
 
 bool RunDirectory::ask_to_cancel() const {

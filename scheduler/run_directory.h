@@ -20,6 +20,7 @@ class RunDirectory {
   std::filesystem::path order() const { return path_ / "order.json"; }
   std::filesystem::path records() const { return path_ / "records.jsonl"; }
   std::filesystem::path lock() const { return path_ / "worker.lock"; }
+  std::filesystem::path threads_file() const { return path_ / "threads"; }
   std::filesystem::path cancel() const { return path_ / "cancel"; }
   std::filesystem::path log() const { return path_ / "worker.log"; }
 
@@ -30,6 +31,14 @@ class RunDirectory {
   // directories). Throws StorageError; disk_full set where there is no room, and then trying again
   // is right.
   void write_order(const Order& order) const;
+
+  // The file `threads`: how many the run may compute with from its next step on. The writing is
+  // atomic and not synced: what it says dies with the workers. Throws StorageError.
+  void write_threads(int threads) const;
+  // What it says; nullopt: it is not there, or says nothing.
+  std::optional<int> threads() const;
+  // What order.json says; nullopt: there is none that can be read.
+  std::optional<int> order_threads() const;
 
   // Makes the `cancel` file, which a worker looks for between steps. False where the disk does not
   // take it.

@@ -58,7 +58,9 @@ void Scheduler::tick(std::int64_t now) {
   try {
     for (Run& run : list_active_runs(state.database)) state.supervise(run, now);
     state.admit_new(now);
-    state.launch_queued(list_active_runs(state.database).size(), now);
+    std::vector<Run> claimed = state.claim_queued(now);
+    state.share_cores(now);  // before the new ones start: those that run make room
+    for (Run& run : claimed) state.supervise(run, now);
   } catch (const std::exception& error) {
     state.complain(std::string("the scheduler could not go on and tries again: ") + error.what(),
                    now);
@@ -89,14 +91,19 @@ bool Scheduler::State::admit(const Job& job, std::int64_t now) {
   }
 }
 
-void Scheduler::State::launch_queued(std::size_t active_runs, std::int64_t now) {
-  for (auto free = static_cast<std::size_t>(std::max(options.workers, 0)); free > active_runs;
-       ++active_runs) {
+// As many as there are workers and cores for; to be launched.
+std::vector<Run> Scheduler::State::claim_queued(std::int64_t now) {
+  std::vector<Run> claimed;
+  std::vector<Run> active = list_active_runs(database);
+  while (active.size() < static_cast<std::size_t>(std::max(options.workers, 1)) &&
+         has_core_for_another(active)) {
     std::optional<Run> run = claim_next_job(database, now);
-    if (!run) return;
+    if (!run) break;
     supervised[run->id].launch_due = true;
-    supervise(*run, now);
+    active.push_back(*run);
+    claimed.push_back(*std::move(run));
   }
+  return claimed;
 }
 
 void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int64_t now) {
@@ -117,7 +124,8 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
     require_room();
     const RunDirectory directory = directory_of(run);
     directory.write_order(order);
-    launcher.launch(directory.path(), options.worker_threads);
+    directory.write_threads(std::max(threads_of(run).now, 1));
+    launcher.launch(directory.path());
   } catch (const std::exception& error) {
     if (is_disk_full(error)) throw;
     if (++supervision.failed_launches < options.max_attempts) {
@@ -138,7 +146,8 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
   }
   supervision.launched = true;
   supervision.launch_due = false;
-  spdlog::info("run {} launched, job {}", run.id, lanes.front().job.id);
+  spdlog::info("run {} launched, job {}, threads: {}", run.id, lanes.front().job.id,
+               threads_of(run).now);
 }
 
 // Throws JobRefused where the job can never be trained as it is.
@@ -165,8 +174,9 @@ Order Scheduler::State::build_order(const Run& run, const std::vector<RunLane>& 
   order.backbone_directory = std::filesystem::absolute(backbone->directory).string();
   order.backbone_sha256 = backbone->sha256;
   order.program_version = options.program_version;
-  order.threads = options.worker_threads;
+  order.threads = std::clamp(options.worker_threads, 1, std::max(options.cores, 1));
   order.device = options.device;
+  order.precision = options.precision;
   if (!options.cache_directory.empty())
     order.cache_directory = std::filesystem::absolute(options.cache_directory).string();
   order.lanes = build_lanes(database, blobs, lanes);

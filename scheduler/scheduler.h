@@ -11,6 +11,7 @@
 #include "scheduler/launcher.h"
 #include "storage/blob_store.h"
 #include "storage/database.h"
+#include "trainer/protocol.h"
 
 namespace graft {
 
@@ -24,9 +25,12 @@ using FindBackbone = std::function<std::optional<BackboneLocation>(const std::st
 struct SchedulerOptions {
   std::filesystem::path runs_directory;
   std::filesystem::path cache_directory;  // of the workers; empty: they keep nothing
-  int workers = 1;                        // runs at the same time
-  int worker_threads = 2;                 // threads of each
+  // Threads of all runs together; each has at least one, and equal shares as runs come and go.
+  int cores = 2;
+  int workers = 1;         // runs at the same time, at most
+  int worker_threads = 2;  // threads of each, at most
   std::string device = "auto";
+  Precision precision = Precision::automatic;
   int max_attempts = 3;        // runs of a job before a dying worker fails it
   int stop_grace_seconds = 5;  // between asking a worker to stop and ending it
   int silence_seconds = 1800;  // a worker that reports nothing for so long hangs and is ended

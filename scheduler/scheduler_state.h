@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "scheduler/core_budget.h"
 #include "scheduler/record_intake.h"
 #include "scheduler/retry_policy.h"
 #include "scheduler/run_directory.h"
@@ -21,12 +22,19 @@
 
 namespace graft {
 
+// How many threads a run has and may be given.
+struct RunThreads {
+  ThreadRange range;
+  int now = 0;  // as its directory says; 0: it has none yet
+};
+
 // What this daemon did to a run so far.
 struct Supervision {
-  bool launched = false;        // by this daemon
-  bool launch_due = false;      // claimed by this daemon and not launched yet
-  int failed_launches = 0;      // for reasons other than a full disk
-  std::int64_t not_before = 0;  // nothing is tried before
+  bool launched = false;              // by this daemon
+  bool launch_due = false;            // claimed by this daemon and not launched yet
+  std::optional<RunThreads> threads;  // nullopt: not looked at yet
+  int failed_launches = 0;            // for reasons other than a full disk
+  std::int64_t not_before = 0;        // nothing is tried before
   std::optional<std::int64_t> failing_since;
   std::optional<std::int64_t> unwanted_since;
   std::optional<std::int64_t> asked_to_stop_at;
@@ -77,9 +85,14 @@ struct Scheduler::State {
   // ---- jobs ----
   void admit_new(std::int64_t now);
   bool admit(const Job& job, std::int64_t now);
-  void launch_queued(std::size_t active_runs, std::int64_t now);
+  std::vector<Run> claim_queued(std::int64_t now);
   void launch(const Run& run, Supervision& supervision, std::int64_t now);
   Order build_order(const Run& run, const std::vector<RunLane>& lanes);
+
+  // ---- cores (core_sharing.cpp) ----
+  RunThreads& threads_of(const Run& run);
+  bool has_core_for_another(const std::vector<Run>& active);
+  void share_cores(std::int64_t now);
 
   // Throws StorageError, disk_full set, where a worker would soon run out of room.
   void require_room() const;

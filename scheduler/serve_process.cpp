@@ -56,7 +56,7 @@ void ServeProcess::start(std::int64_t now) {
   command.program = options_.worker_program;
   command.arguments = {"serve", "--socket", options_.socket.string(), "--threads",
                        std::to_string(options_.threads)};
-  command.environment = worker_environment(options_.threads);
+  command.environment = worker_environment();
   command.log = options_.log;
   command.dies_with_starter = true;
   started_at_ = now;

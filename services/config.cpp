@@ -11,7 +11,6 @@
 #include <regex>
 #include <set>
 #include <stdexcept>
-#include <thread>
 
 namespace graft {
 namespace {
@@ -26,13 +25,34 @@ struct Wanted {
   std::string data_dir, config_file;
   std::vector<std::string> backbones;
   std::string listen = "127.0.0.1:8080";
-  int workers = 1;
-  int worker_threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::string cores = "auto", workers = "auto", worker_threads = "auto";
   std::string auth = "auto";
   std::string log_format = "text";
   std::string worker_program;
   std::string device = "auto";
+  std::string precision = "auto";
 };
+
+// A number within the bounds, or "auto".
+CLI::Validator number_or_auto(int least, int most) {
+  return CLI::Validator(
+      [=](const std::string& text) -> std::string {
+        int number = 0;
+        const char* const end = text.data() + text.size();
+        const auto [parsed, error] = std::from_chars(text.data(), end, number);
+        const bool is_number = error == std::errc() && parsed == end;
+        if (text == "auto" || (is_number && number >= least && number <= most)) return {};
+        return "'" + text + "' is neither auto nor a number from " + std::to_string(least) +
+               " to " + std::to_string(most);
+      },
+      "");
+}
+
+// Of what number_or_auto let through.
+std::optional<int> parse_number_or_auto(const std::string& text) {
+  if (text == "auto") return std::nullopt;
+  return std::stoi(text);
+}
 
 constexpr const char* footer = R"(
 Every option but --config can also be set as an environment variable (--data-dir: GRAFT_DATA_DIR;
@@ -83,13 +103,21 @@ Options::Options() {
   setting("listen", wanted.listen, "Address and port, [::1]:8080 for IPv6; port 0: any free one")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
-  setting("workers", wanted.workers, "Trainings at the same time")
+  setting("cores", wanted.cores,
+          "For everything that graftd starts, all trainings together; auto: those that the machine "
+          "and the process' cgroup grant")
       ->type_name("N")
-      ->check(CLI::Range(1, 256))
+      ->check(number_or_auto(1, 65536))
       ->capture_default_str();
-  setting("worker-threads", wanted.worker_threads, "Threads of each training; default: all cores")
+  setting("workers", wanted.workers, "Trainings at the same time, at most; auto: one a core")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+      ->check(number_or_auto(1, 256))
+      ->capture_default_str();
+  setting("worker-threads", wanted.worker_threads,
+          "Threads of each training, at most; auto: a job alone gets all cores, several share them")
+      ->type_name("N")
+      ->check(number_or_auto(1, 1024))
+      ->capture_default_str();
   setting("auth", wanted.auth,
           "Who needs a key: auto (nobody; only on loopback), required (everybody), off (keys are "
           "ignored; only on "
@@ -107,6 +135,11 @@ Options::Options() {
   setting("device", wanted.device, "Where workers compute: auto, cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->type_name("DEVICE")
+      ->capture_default_str();
+  setting("precision", wanted.precision,
+          "What trainings compute in: auto (what is fastest on this machine), fp32 or bf16")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+      ->type_name("PRECISION")
       ->capture_default_str();
   app.add_option("--config", wanted.config_file, "Options from a file, key = value (TOML or INI)")
       ->type_name("FILE");
@@ -307,9 +340,10 @@ Invocation check(Options& options, const std::filesystem::path& program_director
   config.backbones = parse_backbones(wanted.backbones);
   parse_listen(wanted.listen, config);
   check_auth(wanted, config);
-  config.workers = wanted.workers;
-  config.worker_threads = wanted.worker_threads;
+  config.cores = {parse_number_or_auto(wanted.cores), parse_number_or_auto(wanted.workers),
+                  parse_number_or_auto(wanted.worker_threads)};
   config.device = wanted.device;
+  config.precision = parse_precision(wanted.precision).value_or(Precision::automatic);
   config.worker_program = wanted.worker_program.empty()
                               ? program_directory / "graft-worker"
                               : std::filesystem::absolute(wanted.worker_program);

@@ -12,7 +12,9 @@
 #include <variant>
 #include <vector>
 
+#include "scheduler/core_budget.h"
 #include "services/auth.h"
+#include "trainer/protocol.h"
 
 namespace graft {
 
@@ -28,12 +30,12 @@ struct Config {
   std::vector<BackboneOption> backbones;
   std::string listen_address = "127.0.0.1";  // without brackets
   std::uint16_t listen_port = 8080;
-  int workers = 1;
-  int worker_threads = 1;
+  WantedCores cores;  // as asked for: plan_budget makes it fit the machine
   AuthMode auth = AuthMode::keys_optional;
   LogFormat log_format = LogFormat::text;
   std::filesystem::path worker_program;
   std::string device = "auto";
+  Precision precision = Precision::automatic;
 };
 
 // graftd keys …: works on the data directory and ends.

@@ -13,6 +13,7 @@
 #include <memory>
 #include <thread>
 
+#include "scheduler/core_budget.h"
 #include "services/auth.h"
 #include "services/config.h"
 #include "services/data_directory.h"
@@ -106,21 +107,55 @@ FindBackbone finder(const std::vector<BackboneInfo>& backbones) {
   };
 }
 
-SchedulerLoop::Options scheduler_options(const Config& config, const DataDirectory& data) {
+// Settles how many cores everything together gets and holds this process and all that it starts to
+// them. Before other threads start: they inherit it.
+CoreBudget take_cores(const Config& config) {
+  const int processors = allowed_processors();
+  const std::optional<double> quota = cgroup_cores();
+  const CoreBudget budget = plan_budget(config.cores, usable_cores(processors, quota));
+  if (!budget.cut.empty()) {
+    spdlog::warn("more was asked for ({}) than the budget has: it is {} cores", budget.cut,
+                 budget.cores);
+  }
+  std::string held;
+  if (budget.cores >= processors) {
+    held = "all processors";
+  } else if (!config.cores.cores && quota) {
+    // Pinned, several containers would crowd the same processors.
+    held = "held by the cgroup's quota";
+  } else {
+    try {
+      held = "processors " + confine_to(budget.cores);
+    } catch (const std::system_error& error) {
+      spdlog::warn("cannot be held to {} processors: {}; only the numbers of threads are",
+                   budget.cores, error.what());
+      held = "not held to them";
+    }
+  }
+  spdlog::info(
+      "cores: {} ({}); at most {} trainings at the same time, of at most {} threads, together {}",
+      budget.cores, held, budget.workers, budget.worker_threads, budget.cores);
+  return budget;
+}
+
+SchedulerLoop::Options scheduler_options(const Config& config, const CoreBudget& budget,
+                                         const DataDirectory& data) {
   SchedulerLoop::Options options;
   options.database = data.database();
   options.scheduler.runs_directory = data.runs();
   options.scheduler.cache_directory = data.cache();
-  options.scheduler.workers = config.workers;
-  options.scheduler.worker_threads = config.worker_threads;
+  options.scheduler.cores = budget.cores;
+  options.scheduler.workers = budget.workers;
+  options.scheduler.worker_threads = budget.worker_threads;
   options.scheduler.device = config.device;
+  options.scheduler.precision = config.precision;
   options.scheduler.program_version = GRAFT_VERSION;
   options.launcher.worker_program = config.worker_program;
   options.serve.worker_program = config.worker_program;
   options.serve.socket = data.predict_socket();
   options.serve.log = data.serve_log();
-  // Predicting shares the machine with training.
-  options.serve.threads = std::max(1, config.worker_threads / 2);
+  // Predictions are short and somebody waits for them: all cores, before trainings, which are nice.
+  options.serve.threads = budget.cores;
   options.serve.stop_grace_seconds = serve_grace_seconds;
   return options;
 }
@@ -191,6 +226,7 @@ ServerOptions server_options(const Config& config, PredictClient& predict) {
 }
 
 int serve(const Config& config) {
+  const CoreBudget budget = take_cores(config);
   const sigset_t stop_signals = block_stop_signals();
   const DataDirectory data(config.data_dir);
   const BlobStore blobs(data.blobs());
@@ -217,8 +253,8 @@ int serve(const Config& config) {
   add_static_routes(router, embedded_files());
   Server server(server_options(config, predict), router, authenticate);
   const StopWatcher watcher(stop_signals, [&server] { server.stop(); });
-  scheduler =
-      std::make_unique<SchedulerLoop>(scheduler_options(config, data), blobs, finder(backbones));
+  scheduler = std::make_unique<SchedulerLoop>(scheduler_options(config, budget, data), blobs,
+                                              finder(backbones));
   std::printf("graftd ready at %s\n", base_url(config.listen_address, server.port()).c_str());
   std::fflush(stdout);
   server.run();

@@ -64,6 +64,14 @@ void initialize(Adapter& adapter, double init_std, at::Generator& generator) {
   }
 }
 
+std::size_t frozen_layers(const Adapter& adapter) {
+  const auto trains = [](const AdapterLayer& layer) {
+    return layer.attention.trains() || layer.feed_forward.trains();
+  };
+  const auto lowest = std::find_if(adapter.layers.begin(), adapter.layers.end(), trains);
+  return static_cast<std::size_t>(lowest - adapter.layers.begin());
+}
+
 std::string sub_block_key(std::size_t layer, bool attention, const std::string& name) {
   return "bert.encoder.layer." + std::to_string(layer) + (attention ? ".attention" : "") +
          ".output.adapters." + name + ".";

@@ -38,6 +38,8 @@ struct Bottleneck {
 struct AdaptedSubBlock {
   std::optional<Bottleneck> bottleneck;
   std::optional<LayerNorm> norm;  // instead of the backbone's
+
+  bool trains() const { return bottleneck || norm; }
 };
 
 struct AdapterLayer {
@@ -67,6 +69,10 @@ Adapter make_adapter(const AdapterShape& shape);
 
 // Weights N(0, init_std), biases zero, drawn in the order of visit_tensors(): AdapterHub's "bert".
 void initialize(Adapter& adapter, double init_std, at::Generator& generator);
+
+// How many of the lowest layers have nothing to train. Training drops nothing out in them, so what
+// they make of a row is the same in every epoch, seed and trial.
+std::size_t frozen_layers(const Adapter& adapter);
 
 // Where AdapterHub puts the adapter `name` of a sub-block of layer i.
 std::string sub_block_key(std::size_t layer, bool attention, const std::string& name);

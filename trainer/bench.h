@@ -21,8 +21,9 @@ struct BenchOptions {
 };
 
 // Prints the speed of products at each precision, then a table: tokens trained a second at each
-// length and number of lanes, the share of the products' peak that the model's operations reach,
-// and memory. Throws BackboneError; std::runtime_error where the precision does not work here.
+// length and number of lanes, also with the lower half of the layers frozen and kept, the share of
+// the products' peak that the model's operations reach, and memory. Throws BackboneError;
+// std::runtime_error where the precision does not work here.
 void run_bench(const BenchOptions& options, std::ostream& out);
 
 }  // namespace graft

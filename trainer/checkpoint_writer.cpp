@@ -13,7 +13,7 @@
 namespace graft {
 namespace {
 
-constexpr int lower_priority = 10;  // nice
+constexpr int lower_priority = 5;  // nicer than the training thread
 
 }  // namespace
 
@@ -44,7 +44,7 @@ void CheckpointWriter::discard() {
 }
 
 void CheckpointWriter::write_all(const std::stop_token& stop) {
-  ::setpriority(PRIO_PROCESS, 0, lower_priority);  // on Linux: of this thread alone
+  ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + lower_priority);  // this thread's
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [&] { return waiting_.has_value(); })) {
     if (stop.stop_requested()) return;

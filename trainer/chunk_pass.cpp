@@ -1,46 +1,17 @@
-// One chunk through the network, in order, and back.
+// A chunk forward through the network, in order.
 #include "trainer/chunk_pass.h"
-
-#include <ATen/core/Tensor.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "trainer/chunk_pass_parts.h"
+
 namespace graft {
-
-// What a sub-block of a lane has: its bottleneck, if any, and the LayerNorm that counts.
-template <class T>
-struct ChunkPass<T>::Part {
-  const Bottleneck* bottleneck;  // nullptr: none
-  const PackedBottleneck<T>* packed;
-  const float* norm_weight;
-  const float* norm_bias;
-  bool trains_norm;
-  bool reads_normed_sum() const {
-    return bottleneck && bottleneck->input == BottleneckInput::normed_sum;
-  }
-};
-
-namespace {
-
-const float* data(const at::Tensor& tensor) {
-  return tensor.const_data_ptr<float>();
-}
-
-const AdaptedSubBlock& sub_block(const Adapter& adapter, std::size_t layer, bool attention) {
-  return attention ? adapter.layers[layer].attention : adapter.layers[layer].feed_forward;
-}
-
-bool trains(const AdaptedSubBlock& part) {
-  return part.bottleneck || part.norm;
-}
-
-}  // namespace
 
 std::optional<Floor> lowest_trainable(const Adapter& adapter) {
   for (std::size_t i = 0; i < adapter.layers.size(); ++i)
     for (const bool attention : {true, false})
-      if (trains(sub_block(adapter, i, attention))) return Floor{i, attention};
+      if (sub_block(adapter, i, attention).trains()) return Floor{i, attention};
   return std::nullopt;
 }
 
@@ -105,7 +76,7 @@ typename ChunkPass<T>::Part ChunkPass<T>::part_of(const PassLane<T>& lane, std::
 template <class T>
 void ChunkPass<T>::name_tokens(const Chunk& chunk, const PassLane<T>& lane, DropoutSite site,
                                bool rows_only) {
-  if (!lane.dropout.active()) return;
+  if (lane.dropout.rule(site, config_.hidden_dropout).threshold == 0) return;
   const std::int64_t stride = dropout_stride(config_.hidden_size);
   std::size_t i = 0;
   for (const ChunkRow& row : chunk.rows) {
@@ -139,7 +110,7 @@ void ChunkPass<T>::embed(const Chunk& chunk, const PassLane<T>& lane) {
                      nullptr);
   name_tokens(chunk, lane, DropoutSite::embeddings(), false);
   kernels_.dropout(x_.data(), chunk.tokens, hidden, keys_.data(), elements_.data(),
-                   lane.dropout.rule(config_.hidden_dropout));
+                   lane.dropout.rule(DropoutSite::embeddings(), config_.hidden_dropout));
   kernels_.narrow(x_.data(), chunk.tokens * hidden, x_short_.data());
 }
 
@@ -148,15 +119,16 @@ template <class T>
 void ChunkPass<T>::attend(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,
                           const LayerTape<T>& tape) {
   const std::int64_t hidden = config_.hidden_size;
-  const DropoutRule rule = lane.dropout.rule(config_.attention_dropout);
+  const DropoutSite site = DropoutSite::attention_weights(layer);
+  const DropoutRule rule = lane.dropout.rule(site, config_.attention_dropout);
   for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
     const ChunkRow& row = chunk.rows[r];
     const AttentionShape shape{row.length, last ? 1 : row.length, config_.heads,
                                hidden / config_.heads};
     const std::int64_t to = last ? static_cast<std::int64_t>(r) : row.begin;
     kernels_.attention(shape, tape.query_key_value + row.begin * 3 * hidden, 3 * hidden, hidden,
-                       2 * hidden, lane.dropout.key(DropoutSite::attention_weights(layer), row.row),
-                       rule, context_.data() + to * hidden, hidden, attention_scratch_.data());
+                       2 * hidden, lane.dropout.key(site, row.row), rule,
+                       context_.data() + to * hidden, hidden, attention_scratch_.data());
   }
 }
 
@@ -199,7 +171,6 @@ void ChunkPass<T>::run_layer(const Chunk& chunk, const PassLane<T>& lane, std::s
   const PackedLayer<T>& packed = packed_.layers[layer];
   const std::int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
   const bool last = layer + 1 == backbone_.layers.size();
-  const DropoutRule rule = lane.dropout.rule(config_.hidden_dropout);
 
   const auto project = [&](const PackedOperand<T>& operand, const at::Tensor& bias,
                            std::int64_t column) {
@@ -224,17 +195,18 @@ void ChunkPass<T>::run_layer(const Chunk& chunk, const PassLane<T>& lane, std::s
   }
   // z = dropout(input W' + b)
   const auto project_dropped = [&](const T* input, std::int64_t width,
-                                   const PackedOperand<T>& operand, const at::Tensor& bias, T* z) {
+                                   const PackedOperand<T>& operand, const at::Tensor& bias,
+                                   DropoutSite site, T* z) {
+    name_tokens(chunk, lane, site, last);
     multiply_into(input, width, tokens, operand, 0, width, panel_.data(), hidden, false);
     kernels_.add_bias_dropout(panel_.data(), data(bias), tokens, hidden, keys_.data(),
-                              elements_.data(), rule, z);
+                              elements_.data(), lane.dropout.rule(site, config_.hidden_dropout), z);
   };
 
   const Part attention = part_of(lane, layer, true);
   T* z = attention.reads_normed_sum() ? z_.data() : tape.attention.input;
-  name_tokens(chunk, lane, DropoutSite::attention_output(layer), last);
   project_dropped(context_.data(), hidden, packed.attention_output, weights.attention_output.bias,
-                  z);
+                  DropoutSite::attention_output(layer), z);
   close(attention, tape.attention, tokens, z);
 
   multiply(static_cast<const T*>(x_short_.data()), hidden, tokens, packed.intermediate,
@@ -245,184 +217,69 @@ void ChunkPass<T>::run_layer(const Chunk& chunk, const PassLane<T>& lane, std::s
            });
   const Part feed_forward = part_of(lane, layer, false);
   z = feed_forward.reads_normed_sum() ? z_.data() : tape.feed_forward.input;
-  name_tokens(chunk, lane, DropoutSite::feed_forward_output(layer), last);
-  project_dropped(inner_.data(), intermediate, packed.output, weights.output.bias, z);
+  project_dropped(inner_.data(), intermediate, packed.output, weights.output.bias,
+                  DropoutSite::feed_forward_output(layer), z);
   close(feed_forward, tape.feed_forward, tokens, z);
 }
 
+// Tokens of a row that the frozen layers leave: all, or behind the last layer the first one.
 template <class T>
-void ChunkPass<T>::forward(const Chunk& chunk, const PassLane<T>& lane, Tape<T>& tape,
+std::int64_t ChunkPass<T>::frozen_tokens(const ChunkRow& row, const PassLane<T>& lane) const {
+  return lane.frozen_layers == backbone_.layers.size() ? 1 : row.length;
+}
+
+// -> x_, x_short_ behind the frozen layers; false: not all rows are kept, nothing is done.
+template <class T>
+bool ChunkPass<T>::load_frozen(const Chunk& chunk, const PassLane<T>& lane) {
+  if (!lane.kept) return false;
+  const auto kept = [&](const ChunkRow& row) {
+    return lane.kept->find(static_cast<std::size_t>(row.source_row));
+  };
+  if (!std::all_of(chunk.rows.begin(), chunk.rows.end(), kept)) return false;
+  std::int64_t elements = 0;
+  for (const ChunkRow& row : chunk.rows) {
+    const std::int64_t count = frozen_tokens(row, lane) * config_.hidden_size;
+    std::memcpy(x_short_.data() + elements, kept(row), static_cast<std::size_t>(count) * sizeof(T));
+    elements += count;
+  }
+  kernels_.widen(x_short_.data(), elements, x_.data());
+  return true;
+}
+
+// x_short_ behind the frozen layers is what training goes on from, kept or not: same bits.
+template <class T>
+void ChunkPass<T>::keep_frozen(const Chunk& chunk, const PassLane<T>& lane) {
+  std::int64_t elements = 0;
+  for (const ChunkRow& row : chunk.rows) {
+    const std::int64_t count = frozen_tokens(row, lane) * config_.hidden_size;
+    if (lane.kept)
+      lane.kept->keep(
+          static_cast<std::size_t>(row.source_row),
+          std::as_bytes(std::span(x_short_.data() + elements, static_cast<std::size_t>(count))));
+    elements += count;
+  }
+  kernels_.widen(x_short_.data(), elements, x_.data());
+}
+
+template <class T>
+bool ChunkPass<T>::forward(const Chunk& chunk, const PassLane<T>& lane, Tape<T>& tape,
                            float* states) {
   const std::int64_t hidden = config_.hidden_size;
   reserve(chunk, lane.adapter);
-  embed(chunk, lane);
-  for (std::size_t layer = 0; layer < backbone_.layers.size(); ++layer)
+  const bool kept = lane.frozen_layers > 0 && load_frozen(chunk, lane);
+  if (!kept) {
+    embed(chunk, lane);
+    for (std::size_t layer = 0; layer < lane.frozen_layers; ++layer)
+      run_layer(chunk, lane, layer, tape.layers[layer]);
+    if (lane.frozen_layers > 0) keep_frozen(chunk, lane);
+  }
+  for (std::size_t layer = lane.frozen_layers; layer < backbone_.layers.size(); ++layer)
     run_layer(chunk, lane, layer, tape.layers[layer]);
   std::memcpy(states, x_.data(), static_cast<std::size_t>(tape.rows * hidden) * sizeof(float));
+  return kept;
 }
 
-// x_: gradient of the sub-block's result -> sum_: gradient of the sum before the LayerNorm, which
-// the residual passes on; gradient_short_: gradient of the output before dropout. At the floor only
-// the bottleneck's own gradients are made.
-template <class T>
-void ChunkPass<T>::close_backward(const Part& part, SubBlockTape<T>& tape, std::int64_t tokens,
-                                  DropoutRule rule, bool at_floor) {
-  const std::int64_t hidden = config_.hidden_size;
-  float* const weight_gradient = part.trains_norm ? tape.norm_gradient : nullptr;
-  float* const bias_gradient = part.trains_norm ? tape.norm_gradient + hidden : nullptr;
-  if (weight_gradient) std::fill_n(weight_gradient, 2 * hidden, 0.0f);
-  kernels_.normalize_backward(x_.data(), tape.normed, tape.inverse, tokens, hidden,
-                              part.norm_weight, sum_.data(), tape.normed, weight_gradient,
-                              bias_gradient, false);
-  const float* product = nullptr;
-  if (part.bottleneck) {
-    const PackedBottleneck<T>& packed = *part.packed;
-    const std::int64_t padded = packed.down.n;
-    multiply(static_cast<const T*>(tape.normed), hidden, tokens, packed.up_back, panel_.data(),
-             [&](std::int64_t first, std::int64_t columns, const float* gradient) {
-               kernels_.activate_backward(gradient, tape.slope + first, tokens, columns, padded,
-                                          tape.slope + first);
-             });
-    const bool needs_input = !at_floor || (part.reads_normed_sum() && part.trains_norm);
-    if (needs_input) {
-      multiply_into(static_cast<const T*>(tape.slope), padded, tokens, packed.down_back, 0, padded,
-                    panel_.data(), hidden, false);
-      product = panel_.data();
-    }
-    if (needs_input && part.reads_normed_sum()) {
-      kernels_.normalize_backward(product, tape.inner_normed, tape.inner_inverse, tokens, hidden,
-                                  part.norm_weight, sum_.data(), nullptr, weight_gradient,
-                                  bias_gradient, true);
-      product = nullptr;
-    }
-  }
-  if (!at_floor)
-    kernels_.dropout_backward(sum_.data(), product, tokens, hidden, keys_.data(), elements_.data(),
-                              rule, gradient_short_.data());
-}
-
-// panel_: gradient of context_ -> qkv_gradient_; in the last layer only rows' first queries have
-// one.
-template <class T>
-void ChunkPass<T>::attend_backward(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer,
-                                   bool last, const LayerTape<T>& tape) {
-  const std::int64_t hidden = config_.hidden_size;
-  const DropoutRule rule = lane.dropout.rule(config_.attention_dropout);
-  for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
-    const ChunkRow& row = chunk.rows[r];
-    const AttentionShape shape{row.length, last ? 1 : row.length, config_.heads,
-                               hidden / config_.heads};
-    const std::int64_t from = last ? static_cast<std::int64_t>(r) : row.begin;
-    kernels_.attention_backward(
-        shape, tape.query_key_value + row.begin * 3 * hidden, 3 * hidden, hidden, 2 * hidden,
-        lane.dropout.key(DropoutSite::attention_weights(layer), row.row), rule,
-        panel_.data() + from * hidden, hidden, qkv_gradient_.data() + row.begin * 3 * hidden,
-        attention_scratch_.data());
-  }
-}
-
-template <class T>
-void ChunkPass<T>::backward(const Chunk& chunk, const PassLane<T>& lane, Floor floor, Tape<T>& tape,
-                            const float* state_gradients) {
-  const std::int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
-  const DropoutRule rule = lane.dropout.rule(config_.hidden_dropout);
-  reserve(chunk, lane.adapter);
-  std::copy_n(state_gradients, tape.rows * hidden, x_.data());
-  for (std::size_t layer = backbone_.layers.size(); layer-- > floor.layer;) {
-    const PackedLayer<T>& packed = packed_.layers[layer];
-    LayerTape<T>& kept = tape.layers[layer];
-    const bool last = layer + 1 == backbone_.layers.size();
-    const std::int64_t tokens = last ? tape.rows : tape.tokens;
-    const bool lowest = layer == floor.layer;
-
-    name_tokens(chunk, lane, DropoutSite::feed_forward_output(layer), last);
-    close_backward(part_of(lane, layer, false), kept.feed_forward, tokens, rule,
-                   lowest && !floor.attention);
-    if (lowest && !floor.attention) return;
-    multiply(static_cast<const T*>(gradient_short_.data()), hidden, tokens, packed.output_back,
-             panel_.data(), [&](std::int64_t first, std::int64_t columns, const float* gradient) {
-               kernels_.activate_backward(gradient, kept.slope + first, tokens, columns,
-                                          intermediate, inner_.data() + first);
-             });
-    x_.swap(sum_);  // the residual's gradient, to which the product's is added
-    multiply_into(static_cast<const T*>(inner_.data()), intermediate, tokens,
-                  packed.intermediate_back, 0, intermediate, x_.data(), hidden, true);
-
-    name_tokens(chunk, lane, DropoutSite::attention_output(layer), last);
-    close_backward(part_of(lane, layer, true), kept.attention, tokens, rule, lowest);
-    if (lowest) return;
-    multiply_into(static_cast<const T*>(gradient_short_.data()), hidden, tokens,
-                  packed.attention_output_back, 0, hidden, panel_.data(), hidden, false);
-    attend_backward(chunk, lane, layer, last, kept);
-    if (!last) {
-      x_.swap(sum_);
-      multiply_into(static_cast<const T*>(qkv_gradient_.data()), 3 * hidden, tokens,
-                    packed.query_key_value_back, 0, 3 * hidden, x_.data(), hidden, true);
-      continue;
-    }
-    // Keys and values of all tokens, queries and residuals of each row's first one.
-    multiply_into(static_cast<const T*>(qkv_gradient_.data()) + hidden, 3 * hidden, chunk.tokens,
-                  packed.query_key_value_back, hidden, 2 * hidden, x_.data(), hidden, false);
-    for (std::size_t r = 0; r < chunk.rows.size(); ++r)
-      std::copy_n(qkv_gradient_.data() + chunk.rows[r].begin * 3 * hidden, hidden,
-                  gradient_short_.data() + static_cast<std::int64_t>(r) * hidden);
-    multiply_into(static_cast<const T*>(gradient_short_.data()), hidden, tape.rows,
-                  packed.query_key_value_back, 0, hidden, sum_.data(), hidden, true);
-    for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
-      float* const to = x_.data() + chunk.rows[r].begin * hidden;
-      const float* const from = sum_.data() + static_cast<std::int64_t>(r) * hidden;
-      for (std::int64_t c = 0; c < hidden; ++c) to[c] += from[c];
-    }
-  }
-}
-
-template <class T>
-void ChunkPass<T>::add_gradients(std::size_t layer, bool attention, const Adapter& adapter,
-                                 std::span<const TapedChunk> chunks) {
-  const AdaptedSubBlock& part = sub_block(adapter, layer, attention);
-  const std::int64_t hidden = config_.hidden_size;
-  const bool last = layer + 1 == backbone_.layers.size();
-  const auto gradient = [](const at::Tensor& tensor) {
-    return tensor.grad().mutable_data_ptr<float>();
-  };
-  for (const TapedChunk& chunk : chunks) {
-    const std::int64_t tokens = last ? chunk.tape->rows : chunk.tape->tokens;
-    const SubBlockTape<T>& tape =
-        attention ? chunk.tape->layers[layer].attention : chunk.tape->layers[layer].feed_forward;
-    if (part.norm) {
-      float* const weight = gradient(part.norm->weight);
-      float* const bias = gradient(part.norm->bias);
-      for (std::int64_t c = 0; c < hidden; ++c) weight[c] += tape.norm_gradient[c];
-      for (std::int64_t c = 0; c < hidden; ++c) bias[c] += tape.norm_gradient[hidden + c];
-    }
-    if (!part.bottleneck) continue;
-    const std::int64_t size = part.bottleneck->down.weight.size(0);
-    const std::int64_t padded = padded_size(size);
-    // Tokens are what is summed over; few different counts, so that few kernels are built.
-    const std::int64_t depth = (tokens + 15) / 16 * 16;
-    left_.resize(static_cast<std::size_t>(depth * std::max(hidden, padded)));
-    right_.resize(static_cast<std::size_t>(depth * std::max(hidden, padded)));
-    // grad (rows, columns) += left' right; left (tokens, left_width), right (tokens, right_width)
-    const auto add_product = [&](const T* left, std::int64_t left_width, std::int64_t rows,
-                                 const T* right, std::int64_t right_width, std::int64_t columns,
-                                 float* grad) {
-      kernels_.transpose(left, tokens, left_width, left_.data(), depth);
-      kernels_.pack_rows(right, right_width, tokens, depth, right_width, right_.data());
-      const PackedOperand<T> operand{right_.data(), depth, right_width};
-      for (std::int64_t p = 0; p * panel_width<T> < columns; ++p)
-        multiply_panel(left_.data(), depth, rows, depth, operand.panel(p), operand.panel_columns(p),
-                       std::min(panel_width<T>, columns - p * panel_width<T>),
-                       grad + p * panel_width<T>, columns, true);
-    };
-    const Linear& down = part.bottleneck->down;
-    const Linear& up = part.bottleneck->up;
-    add_product(tape.slope, padded, size, tape.input, hidden, hidden, gradient(down.weight));
-    kernels_.add_columns(tape.slope, tokens, size, padded, gradient(down.bias));
-    add_product(tape.normed, hidden, hidden, tape.after, padded, size, gradient(up.weight));
-    kernels_.add_columns(tape.normed, tokens, hidden, hidden, gradient(up.bias));
-  }
-}
-
+// All but what chunk_pass_backward.cpp defines.
 template class ChunkPass<float>;
 template class ChunkPass<BFloat16Bits>;
 

@@ -16,6 +16,7 @@
 #include "trainer/backbone.h"
 #include "trainer/chunks.h"
 #include "trainer/dropout.h"
+#include "trainer/frozen_activations.h"
 #include "trainer/packed_weights.h"
 #include "trainer/tape.h"
 
@@ -27,6 +28,8 @@ struct PassLane {
   const Adapter* adapter = nullptr;
   const PackedAdapter<T>* packed = nullptr;
   DropoutStream dropout;
+  std::size_t frozen_layers = 0;            // the lowest ones, without anything to train
+  FrozenActivations::Rows* kept = nullptr;  // what they gave; nullptr: nothing is kept
 };
 
 // The lowest sub-block with something to train: gradients stop there.
@@ -41,8 +44,9 @@ class ChunkPass {
  public:
   ChunkPass(const BackboneWeights& backbone, const PackedBackbone<T>& packed);
 
-  // states: (rows of the chunk, hidden), the last hidden states of each row's first token.
-  void forward(const Chunk& chunk, const PassLane<T>& lane, Tape<T>& tape, float* states);
+  // states: (rows of the chunk, hidden), the last hidden states of each row's first token. Returns
+  // whether what the frozen layers give was kept from before, for all of the chunk's rows.
+  bool forward(const Chunk& chunk, const PassLane<T>& lane, Tape<T>& tape, float* states);
 
   // state_gradients (rows, hidden). Fills the gradients on the tape down to the floor.
   void backward(const Chunk& chunk, const PassLane<T>& lane, Floor floor, Tape<T>& tape,
@@ -62,6 +66,9 @@ class ChunkPass {
   void reserve(const Chunk& chunk, const Adapter* adapter);
   void name_tokens(const Chunk& chunk, const PassLane<T>& lane, DropoutSite site, bool rows_only);
   void embed(const Chunk& chunk, const PassLane<T>& lane);
+  bool load_frozen(const Chunk& chunk, const PassLane<T>& lane);
+  void keep_frozen(const Chunk& chunk, const PassLane<T>& lane);
+  std::int64_t frozen_tokens(const ChunkRow& row, const PassLane<T>& lane) const;
   void attend(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,
               const LayerTape<T>& tape);
   void attend_backward(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,

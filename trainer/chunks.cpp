@@ -63,7 +63,7 @@ std::vector<Segment> cut_into_segments(const LaneRows& lane) {
         const std::size_t row = lane.chosen[place];
         chunk.rows.push_back({lane.rows->row_ids(row).data(), lane.rows->row_type_ids(row).data(),
                               lengths[i], static_cast<std::int64_t>(place),
-                              static_cast<std::int64_t>(row), chunk.tokens});
+                              static_cast<std::int64_t>(lane.rows->place(row)), chunk.tokens});
         chunk.tokens += lengths[i];
         segment.batch_rows.push_back(static_cast<std::int64_t>(place));
       }

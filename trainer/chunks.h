@@ -17,7 +17,7 @@ struct ChunkRow {
   const std::uint8_t* types = nullptr;  // (length)
   std::int64_t length = 0;              // tokens
   std::int64_t row = 0;                 // its place in the lane's batch
-  std::int64_t source_row = 0;          // its place in the lane's data
+  std::int64_t source_row = 0;          // its place in the lane's data file
   std::int64_t begin = 0;               // its first token in the chunk
 };
 

@@ -16,7 +16,7 @@ DropoutRule dropout_rule(double probability) {
 
 at::Tensor DropoutStream::apply(const at::Tensor& x, std::span<const std::int64_t> batch_rows,
                                 DropoutSite site, double probability) const {
-  const DropoutRule applied = rule(probability);
+  const DropoutRule applied = rule(site, probability);
   if (applied.threshold == 0) return x;
   std::vector<std::uint64_t> keys;
   for (const std::int64_t row : batch_rows) keys.push_back(key(site, row));

@@ -25,6 +25,10 @@ struct DropoutSite {
   static constexpr DropoutSite attention_weights(std::size_t layer) { return {1 + 3 * layer}; }
   static constexpr DropoutSite attention_output(std::size_t layer) { return {2 + 3 * layer}; }
   static constexpr DropoutSite feed_forward_output(std::size_t layer) { return {3 + 3 * layer}; }
+  // The first site behind the input of a layer; of layer 0 the embeddings, whose output it reads.
+  static constexpr DropoutSite first_from(std::size_t layer) {
+    return layer == 0 ? embeddings() : attention_weights(layer);
+  }
   static constexpr DropoutSite head_input() { return {std::uint64_t{1} << 32}; }
   static constexpr DropoutSite head_hidden() { return {(std::uint64_t{1} << 32) + 1}; }
 };
@@ -42,11 +46,10 @@ class DropoutStream {
   // Drops nothing: evaluation.
   DropoutStream() = default;
 
-  // Training.
-  DropoutStream(std::uint64_t seed, std::uint64_t step)
-      : active_(true), key_(random_bits(seed, step)) {}
-
-  bool active() const { return active_; }
+  // Training: drops at `first` and all sites behind it.
+  DropoutStream(std::uint64_t seed, std::uint64_t step,
+                DropoutSite first = DropoutSite::embeddings())
+      : active_(true), first_(first), key_(random_bits(seed, step)) {}
 
   // Names a row's random numbers at a site.
   std::uint64_t key(DropoutSite site, std::int64_t row) const {
@@ -54,9 +57,9 @@ class DropoutStream {
                (static_cast<std::uint64_t>(row) + 1) * golden_gamma);
   }
 
-  // The rule of a site: nothing where the stream is not active.
-  DropoutRule rule(double probability) const {
-    return active_ ? dropout_rule(probability) : DropoutRule{};
+  // The rule of a site: nothing where the stream does not drop.
+  DropoutRule rule(DropoutSite site, double probability) const {
+    return active_ && site.number >= first_.number ? dropout_rule(probability) : DropoutRule{};
   }
 
   // x (rows, width) times its mask; batch_rows (rows) names the rows.
@@ -65,6 +68,7 @@ class DropoutStream {
 
  private:
   bool active_ = false;
+  DropoutSite first_;
   std::uint64_t key_ = 0;
 };
 

@@ -19,14 +19,14 @@ struct Pass {
   at::IntArrayRef lane_sizes;  // (lanes) tokens of each lane, in the last layer its rows
 };
 
-DropoutRule rule_of(const Pass& pass, double probability) {
-  return pass.lanes.front().dropout.rule(probability);
-}
-
 // x: (tokens, width), or (rows, width) of the rows' first tokens in the order asked for.
 at::Tensor dropout(const Pass& pass, const at::Tensor& x, DropoutSite site, double probability,
                    bool first_tokens) {
-  const DropoutRule rule = rule_of(pass, probability);
+  DropoutRule rule;  // that of all lanes that drop out here
+  for (const EncoderLane& lane : pass.lanes) {
+    const DropoutRule own = lane.dropout.rule(site, probability);
+    if (own.threshold != 0) rule = own;
+  }
   if (rule.threshold == 0) return x;
   const std::int64_t stride = dropout_stride(x.size(1));
   std::vector<std::uint64_t> keys;
@@ -43,22 +43,31 @@ at::Tensor dropout(const Pass& pass, const at::Tensor& x, DropoutSite site, doub
       for (std::int64_t t = 0; t < row.length; ++t) elements.push_back(t * stride);
     }
   }
-  return x * dropout_mask(keys, elements, x.size(1), rule);
+  const at::Tensor mask = dropout_mask(keys, elements, x.size(1), rule);
+  std::int64_t begin = 0;
+  for (std::size_t lane = 0; lane < pass.lanes.size(); ++lane) {
+    const std::int64_t count = pass.lane_sizes[lane];
+    if (pass.lanes[lane].dropout.rule(site, probability).threshold == 0)
+      mask.narrow(0, begin, count).fill_(1.0);
+    begin += count;
+  }
+  return x * mask;
 }
 
 // weights (rows, heads, length, length) of one bucket, whose first row is first_row of the batch.
 at::Tensor drop_weights(const Pass& pass, const AttentionBucket& bucket, std::size_t first_row,
                         const at::Tensor& weights, std::size_t layer) {
-  const DropoutRule rule = rule_of(pass, pass.config.attention_dropout);
+  const DropoutSite site = DropoutSite::attention_weights(layer);
+  const DropoutStream& dropout = pass.lanes[bucket.lane].dropout;
+  const DropoutRule rule = dropout.rule(site, pass.config.attention_dropout);
   if (rule.threshold == 0) return weights;
   at::Tensor mask = at::ones_like(weights);
   for (std::int64_t r = 0; r < bucket.rows; ++r) {
     const PackedRow& row = pass.batch.rows[first_row + static_cast<std::size_t>(r)];
     const std::int64_t queries = pass.config.heads * row.length;
     const std::int64_t stride = dropout_stride(row.length);
-    const std::vector<std::uint64_t> keys(
-        static_cast<std::size_t>(queries),
-        pass.lanes[row.lane].dropout.key(DropoutSite::attention_weights(layer), row.row));
+    const std::vector<std::uint64_t> keys(static_cast<std::size_t>(queries),
+                                          dropout.key(site, row.row));
     std::vector<std::int64_t> elements;
     for (std::int64_t q = 0; q < queries; ++q) elements.push_back(q * stride);
     mask[r]

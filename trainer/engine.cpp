@@ -56,11 +56,11 @@ class Engine::Passes {
 template <class T>
 class Engine::TypedPasses : public Passes {
  public:
-  TypedPasses(const BackboneWeights& backbone, const std::filesystem::path& cache_directory,
-              ThreadPool& threads)
+  TypedPasses(const BackboneWeights& backbone, const EngineOptions& options, ThreadPool& threads)
       : backbone_(backbone),
-        packed_(pack_backbone<T>(backbone, cache_directory)),
-        threads_(threads) {
+        packed_(pack_backbone<T>(backbone, options.cache_directory)),
+        threads_(threads),
+        frozen_(options.cache_directory, options.frozen) {
     for (std::size_t i = 0; i < threads.threads(); ++i)
       passes_.push_back(std::make_unique<ChunkPass<T>>(backbone, packed_));
     evaluation_memory_.resize(threads.threads());
@@ -98,7 +98,7 @@ class Engine::TypedPasses : public Passes {
     const at::NoGradGuard no_gradients;
     const TaskModel* const models[] = {&model};
     repack(models);
-    const PassLane<T> lane{&model.adapter, packed_adapters_.at(&model.adapter).get(), {}};
+    const PassLane<T> lane = pass_lane(model, rows, {});
     const std::int64_t hidden = backbone_.config.hidden_size;
     const auto count = static_cast<std::int64_t>(rows.chosen.size());
     at::Tensor states = at::empty({count, hidden}, at::kFloat);
@@ -137,10 +137,20 @@ class Engine::TypedPasses : public Passes {
     Tape<T> tape;
     float* states;           // (rows, hidden)
     const float* gradients;  // (rows, hidden)
+    bool frozen_kept;
   };
 
   static void release() {
     if (sizeof(T) == 2) release_matrix_unit();
+  }
+
+  PassLane<T> pass_lane(const TaskModel& model, const LaneRows& rows,
+                        const DropoutStream& dropout) {
+    PassLane<T> lane{&model.adapter, packed_adapters_.at(&model.adapter).get(), dropout,
+                     frozen_layers(model.adapter), nullptr};
+    if (lane.frozen_layers > 0 && rows.rows->file())
+      lane.kept = &frozen_.rows_of(rows.rows->file(), rows.rows->file_rows(), lane.frozen_layers);
+    return lane;
   }
 
   // Takes over the adapters' present values; forgets those of lanes that are gone.
@@ -151,7 +161,8 @@ class Engine::TypedPasses : public Passes {
       const Adapter* const adapter = &model->adapter;
       if (kept.contains(adapter)) continue;
       const auto found = packed_adapters_.find(adapter);
-      if (found == packed_adapters_.end()) {
+      // A lane that ended may have left its address to one of another shape.
+      if (found == packed_adapters_.end() || !found->second->fits(*adapter)) {
         kept.emplace(adapter, std::make_unique<PackedAdapter<T>>(*adapter));
         continue;
       }
@@ -171,17 +182,21 @@ class Engine::TypedPasses : public Passes {
     const std::int64_t hidden = backbone_.config.hidden_size;
     std::vector<PassLane<T>> pass_lanes;
     for (const LaneStep& lane : lanes)
-      pass_lanes.push_back(
-          {&lane.model->adapter, packed_adapters_.at(&lane.model->adapter).get(), lane.dropout});
+      pass_lanes.push_back(pass_lane(*lane.model, lane.rows, lane.dropout));
     std::vector<at::Tensor> states;  // a segment each
     std::vector<Task> tasks;
     lay_out(lanes, tile, states, tasks);
 
     threads_.run(tasks.size(), [&](std::size_t i, std::size_t thread) {
       Task& task = tasks[i];
-      passes_[thread]->forward(*task.chunk, pass_lanes[task.lane], task.tape, task.states);
+      task.frozen_kept =
+          passes_[thread]->forward(*task.chunk, pass_lanes[task.lane], task.tape, task.states);
       release();
     });
+    for (const Task& task : tasks)
+      for (const ChunkRow& row : task.chunk->rows)
+        results[task.lane].flops += training_flops(
+            backbone_.config, lanes[task.lane].model->adapter, row.length, task.frozen_kept);
     std::vector<at::Tensor> gradients;
     for (std::size_t i = 0; i < tile.size(); ++i)
       gradients.push_back(
@@ -215,7 +230,7 @@ class Engine::TypedPasses : public Passes {
       for (const Chunk& chunk : part.segment->chunks) {
         places.push_back(bytes);
         bytes += tape_bytes<T>(backbone_.config, &lanes[part.lane].model->adapter, chunk, true);
-        tasks.push_back({&chunk, part.lane, {}, out + chunk.first_row * hidden, nullptr});
+        tasks.push_back({&chunk, part.lane, {}, out + chunk.first_row * hidden, nullptr, false});
       }
     }
     std::byte* const memory = training_memory_.reserve(bytes);
@@ -256,7 +271,7 @@ class Engine::TypedPasses : public Passes {
         for (const bool attention : {true, false}) {
           const AdaptedSubBlock& part =
               attention ? layers[layer].attention : layers[layer].feed_forward;
-          if (part.bottleneck || part.norm) parts.push_back({lane, layer, attention});
+          if (part.trains()) parts.push_back({lane, layer, attention});
         }
     }
     threads_.run(parts.size(), [&](std::size_t i, std::size_t thread) {
@@ -272,19 +287,21 @@ class Engine::TypedPasses : public Passes {
   ThreadPool& threads_;
   std::vector<std::unique_ptr<ChunkPass<T>>> passes_;  // one each thread
   std::map<const Adapter*, std::unique_ptr<PackedAdapter<T>>> packed_adapters_;
+  FrozenActivations frozen_;
   Workspace training_memory_;
   std::vector<Workspace> evaluation_memory_;  // one each thread
 };
 
 Engine::Engine(const BackboneWeights& backbone, const EngineOptions& options)
-    : backbone_(backbone), threads_(options.threads), speeds_(measure_products(threads_)) {
+    : backbone_(backbone),
+      threads_(options.threads, options.threads_at_first),
+      speeds_(measure_products(threads_)) {
   if (!options.fast || !can_pack(backbone.config)) return;
   precision_ = choose_precision(options.precision, speeds_);
   if (precision_ == Precision::bf16)
-    passes_ =
-        std::make_unique<TypedPasses<BFloat16Bits>>(backbone, options.cache_directory, threads_);
+    passes_ = std::make_unique<TypedPasses<BFloat16Bits>>(backbone, options, threads_);
   else if (precision_ == Precision::fp32)
-    passes_ = std::make_unique<TypedPasses<float>>(backbone, options.cache_directory, threads_);
+    passes_ = std::make_unique<TypedPasses<float>>(backbone, options, threads_);
 }
 
 Engine::~Engine() = default;
@@ -323,18 +340,22 @@ std::vector<LaneStepResult> Engine::readable_step(std::span<const LaneStep> lane
     results.push_back({losses.back().item<double>(),
                        logits[i].detach().argmax(1).eq(targets).sum().item<std::int64_t>(),
                        batch.lane_rows[i], batch.lane_tokens[i]});
+    for (const std::size_t row : lanes[i].rows.chosen)
+      results.back().flops += training_flops(backbone_.config, lanes[i].model->adapter,
+                                             lanes[i].rows.rows->length(row));
   }
   at::stack(losses).sum().backward();
   return results;
 }
 
-double training_flops(const BackboneConfig& config, const Adapter& adapter, std::int64_t length) {
+double training_flops(const BackboneConfig& config, const Adapter& adapter, std::int64_t length,
+                      bool frozen_kept) {
   const auto h = static_cast<double>(config.hidden_size);
   const auto inner = static_cast<double>(config.intermediate_size);
   const auto n = static_cast<double>(length);
   const std::optional<Floor> floor = lowest_trainable(adapter);
   double flops = 0;
-  for (std::size_t i = 0; i < adapter.layers.size(); ++i) {
+  for (std::size_t i = frozen_kept ? frozen_layers(adapter) : 0; i < adapter.layers.size(); ++i) {
     const bool last = i + 1 == adapter.layers.size();
     const double after = last ? 1.0 : n;  // tokens that leave the attention
     const double attention_products = 2 * h * h * (after + 2 * n);

@@ -18,6 +18,7 @@
 #include "trainer/backbone.h"
 #include "trainer/chunks.h"
 #include "trainer/dropout.h"
+#include "trainer/frozen_activations.h"
 #include "trainer/precision.h"
 #include "trainer/task_model.h"
 #include "trainer/thread_pool.h"
@@ -25,10 +26,12 @@
 namespace graft {
 
 struct EngineOptions {
-  int threads = 1;
+  int threads = 1;  // at most
   Precision precision = Precision::automatic;
   std::filesystem::path cache_directory;  // for packed weights; empty: none
   bool fast = true;                       // false: the readable pass
+  int threads_at_first = 0;               // 0: all
+  FrozenActivations::Limits frozen = {};  // of what is kept of frozen layers
 };
 
 // One lane's share of a step.
@@ -36,12 +39,13 @@ struct LaneStep {
   const TaskModel* model = nullptr;  // its trainable tensors have .grad, zero at first
   LaneRows rows;
   std::span<const std::int64_t> targets;  // (rows) class ids
-  DropoutStream dropout;
+  DropoutStream dropout;                  // from the first trained layer on
 };
 
 struct LaneStepResult {
   double loss = 0;  // mean over the rows
   std::int64_t correct = 0, rows = 0, tokens = 0;
+  double flops = 0;  // that its model needed, see training_flops()
 };
 
 class Engine {
@@ -54,7 +58,8 @@ class Engine {
   // nullopt: the readable pass is used.
   std::optional<Precision> precision() const { return precision_; }
   const ProductSpeeds& product_speeds() const { return speeds_; }
-  // FLOP/s that the products of this precision reach on all threads together; 0: unknown.
+  // FLOP/s that the products of this precision reach on all threads that take part at first; 0:
+  // unknown.
   double product_peak() const;
   ThreadPool& threads() { return threads_; }
 
@@ -80,7 +85,8 @@ class Engine {
 
 // Floating point operations that a training step on one row of this length needs at least, with
 // nothing counted twice: frozen products forward and, above the lowest adapter, for the input's
-// gradient; adapters' and head's three times.
-double training_flops(const BackboneConfig& config, const Adapter& adapter, std::int64_t length);
+// gradient; adapters' and head's three times. frozen_kept: what the frozen layers give was there.
+double training_flops(const BackboneConfig& config, const Adapter& adapter, std::int64_t length,
+                      bool frozen_kept = false);
 
 }  // namespace graft

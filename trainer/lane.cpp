@@ -125,7 +125,6 @@ std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const Backbo
   lane->training = std::move(input.training);
   lane->validation = std::move(input.validation);
   lane->training_tokens = lane->training.rows.tokens();
-  lane->validation_tokens = lane->validation.rows.tokens();
 
   const auto rows = static_cast<std::int64_t>(lane->training.rows.size());
   lane->steps_per_epoch = (rows + order.batch_size - 1) / order.batch_size;
@@ -134,6 +133,16 @@ std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const Backbo
 
   lane->model = make_task_model(order, input.labels, backbone);
   initialize(lane->model, order, backbone);
+  const auto work = [&](const TokenizedRows& data, bool frozen_kept) {
+    double flops = 0;
+    for (std::size_t row = 0; row < data.size(); ++row)
+      flops += training_flops(backbone.config, lane->model.adapter, data.length(row), frozen_kept);
+    return flops;
+  };
+  lane->first_epoch_work = work(lane->training.rows, false);
+  lane->epoch_work = work(lane->training.rows, true);
+  lane->first_evaluation_work = work(lane->validation.rows, false);
+  lane->evaluation_work = work(lane->validation.rows, true);
   std::vector<at::Tensor*> tensors;
   visit_tensors(lane->model,
                 [&](const std::string&, at::Tensor& tensor) { tensors.push_back(&tensor); });

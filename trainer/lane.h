@@ -55,7 +55,11 @@ struct Lane {
   LaneData training, validation;
   std::unique_ptr<AdamW> optimizer;
 
-  std::int64_t training_tokens = 0, validation_tokens = 0;  // of one pass over the rows
+  std::int64_t training_tokens = 0;  // of one pass over the rows
+  // FLOPs of an epoch, and of an evaluation if its rows were trained on: the first time, and later,
+  // when what frozen layers give is kept.
+  double first_epoch_work = 0, epoch_work = 0;
+  double first_evaluation_work = 0, evaluation_work = 0;
   std::int64_t steps_per_epoch = 0, total_steps = 0, warmup_steps = 0;
   std::int64_t step = 0;                 // steps done
   std::vector<std::size_t> epoch_order;  // of the epoch in progress

@@ -8,7 +8,7 @@
 namespace graft {
 namespace {
 
-constexpr int lower_priority = 10;  // nice
+constexpr int lower_priority = 5;  // nicer than the training thread
 
 std::filesystem::path cache_of(const Order& order) {
   if (order.cache_directory.empty()) return {};
@@ -40,7 +40,7 @@ std::optional<LaneFeed::Ready> LaneFeed::next(std::chrono::milliseconds patience
 }
 
 void LaneFeed::read_all(const std::stop_token& stop) {
-  ::setpriority(PRIO_PROCESS, 0, lower_priority);  // on Linux: of this thread alone
+  ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + lower_priority);  // this thread's
   const auto stopped = [&] { return stop.stop_requested(); };
   std::optional<TokenCache> tokens;
   for (const int index : lanes_) {

@@ -1,4 +1,4 @@
-// Seconds of a step are modelled as a + b * tokens, by least squares over past steps that weigh
+// Seconds of a step are modelled as a + b * work, by least squares over past steps that weigh
 // less the longer they are ago.
 #include "trainer/pace.h"
 
@@ -16,22 +16,22 @@ constexpr double shortest_memory = 15.0;
 constexpr double memory_share = 1.0 / 3.0;
 
 // Steps in which the machine was held up, by this many times what was expected, say nothing about
-// what tokens cost, but hold-ups will come again; beyond the second number the machine slept.
+// what work costs, but hold-ups will come again; beyond the second number the machine slept.
 constexpr double held_up = 2.0;
 constexpr double asleep = 20.0;
 constexpr std::int64_t steps_to_judge = 8;
 
-// An evaluation's token costs no backward pass.
+// An evaluation goes forward only.
 constexpr double evaluation_share = 0.4;
 constexpr double first_export_seconds = 0.3;
 
 }  // namespace
 
-void Pace::add_step(std::int64_t tokens, double seconds) {
-  if (tokens <= 0 || !(seconds > 0)) return;
+void Pace::add_step(double work, double seconds) {
+  if (!(work > 0) || !(seconds > 0)) return;
   ++steps_;
   if (steps_ == first_steps + 1) sums_ = {};  // now there are better ones
-  const auto x = static_cast<double>(tokens);
+  const double x = work;
   double undisturbed = seconds;
   if (steps_ > steps_to_judge) {
     const double expected = undisturbed_seconds(x);
@@ -50,8 +50,8 @@ void Pace::add_step(std::int64_t tokens, double seconds) {
   sums_.seconds += seconds;
 }
 
-void Pace::add_evaluation(std::int64_t tokens, double seconds) {
-  evaluated_tokens_ += static_cast<double>(tokens);
+void Pace::add_evaluation(double work, double seconds) {
+  evaluated_work_ += work;
   evaluation_seconds_ += seconds;
 }
 
@@ -60,26 +60,30 @@ void Pace::add_export(double seconds) {
   ++exports_;
 }
 
-double Pace::step_seconds(double tokens) const {
-  return sums_.y > 0 ? undisturbed_seconds(tokens) * sums_.seconds / sums_.y : 0;
+void Pace::slow_down(double ratio) {
+  for (double* sum : {&sums_.y, &sums_.xy, &sums_.seconds, &evaluation_seconds_}) *sum *= ratio;
 }
 
-double Pace::undisturbed_seconds(double tokens) const {
+double Pace::step_seconds(double work) const {
+  return sums_.y > 0 ? undisturbed_seconds(work) * sums_.seconds / sums_.y : 0;
+}
+
+double Pace::undisturbed_seconds(double work) const {
   const double mean_x = sums_.x / sums_.weight, mean_y = sums_.y / sums_.weight;
   const double variance = sums_.xx / sums_.weight - mean_x * mean_x;
   const double covariance = sums_.xy / sums_.weight - mean_x * mean_y;
-  // With steps of one size nothing tells a from b: then by tokens alone.
+  // With steps of one size nothing tells a from b: then by work alone.
   const double proportional = mean_y / mean_x;
   const double slope = variance > 1e-4 * mean_x * mean_x
                            ? std::clamp(covariance / variance, 0.0, proportional)
                            : proportional;
-  return std::max(0.0, mean_y + slope * (tokens - mean_x));
+  return std::max(0.0, mean_y + slope * (work - mean_x));
 }
 
-double Pace::evaluation_seconds(double tokens) const {
-  if (tokens <= 0) return 0;
-  if (evaluated_tokens_ > 0) return tokens * evaluation_seconds_ / evaluated_tokens_;
-  return sums_.x > 0 ? tokens * evaluation_share * sums_.seconds / sums_.x : 0;
+double Pace::evaluation_seconds(double work) const {
+  if (work <= 0) return 0;
+  if (evaluated_work_ > 0) return work * evaluation_seconds_ / evaluated_work_;
+  return sums_.x > 0 ? work * evaluation_share * sums_.seconds / sums_.x : 0;
 }
 
 double Pace::export_seconds() const {
@@ -93,10 +97,9 @@ double seconds_to_result(const Pace& pace, std::span<const LaneWork> lanes, std:
   std::stable_sort(by_steps.begin(), by_steps.end(),
                    [&](std::size_t a, std::size_t b) { return lanes[a].steps < lanes[b].steps; });
 
-  double step_tokens = 0;  // of a step of all lanes that still train
+  double step_work = 0;  // of a step of all lanes that still train
   for (const LaneWork& lane : lanes)
-    if (lane.steps > 0)
-      step_tokens += static_cast<double>(lane.tokens) / static_cast<double>(lane.steps);
+    if (lane.steps > 0) step_work += lane.work / static_cast<double>(lane.steps);
 
   double seconds = 0;
   std::int64_t steps_done = 0;
@@ -104,10 +107,9 @@ double seconds_to_result(const Pace& pace, std::span<const LaneWork> lanes, std:
     const LaneWork& lane = lanes[i];
     if (lane.steps > own.steps) break;
     if (lane.steps == 0 && i != which) continue;  // about to end
-    seconds += static_cast<double>(lane.steps - steps_done) * pace.step_seconds(step_tokens);
+    seconds += static_cast<double>(lane.steps - steps_done) * pace.step_seconds(step_work);
     steps_done = lane.steps;
-    if (lane.steps > 0)
-      step_tokens -= static_cast<double>(lane.tokens) / static_cast<double>(lane.steps);
+    if (lane.steps > 0) step_work -= lane.work / static_cast<double>(lane.steps);
     if (i == which || lane.steps < own.steps || i < which) seconds += pace.export_seconds();
   }
   for (const LaneWork& lane : lanes) {
@@ -115,7 +117,7 @@ double seconds_to_result(const Pace& pace, std::span<const LaneWork> lanes, std:
                              ? 1.0
                              : static_cast<double>(own.steps) / static_cast<double>(lane.steps);
     seconds += std::floor(static_cast<double>(lane.evaluations) * share) *
-               pace.evaluation_seconds(static_cast<double>(lane.evaluation_tokens));
+               pace.evaluation_seconds(lane.evaluation_work);
   }
   return seconds;
 }

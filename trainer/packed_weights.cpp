@@ -156,6 +156,7 @@ PackedAdapter<T>::PackedAdapter(const Adapter& adapter) {
   parts_of([&](const std::optional<Bottleneck>& bottleneck) {
     PackedBottleneck<T>& packed = bottlenecks_.emplace_back();
     if (!bottleneck) return;
+    packed.size = bottleneck->down.weight.size(0);
     const std::int64_t hidden = bottleneck->down.weight.size(1);
     const auto take = [&](std::int64_t k, std::int64_t n) {
       const PackedOperand<T> operand{next, k, n};
@@ -169,6 +170,18 @@ PackedAdapter<T>::PackedAdapter(const Adapter& adapter) {
     packed.down_bias.assign(static_cast<std::size_t>(padded), 0.0f);
   });
   for (std::size_t i = 0; i < parts(); ++i) repack(adapter, i);
+}
+
+template <class T>
+bool PackedAdapter<T>::fits(const Adapter& adapter) const {
+  if (parts() != 2 * adapter.layers.size()) return false;
+  for (std::size_t i = 0; i < parts(); ++i) {
+    const AdapterLayer& layer = adapter.layers[i / 2];
+    const std::optional<Bottleneck>& bottleneck =
+        i % 2 == 0 ? layer.attention.bottleneck : layer.feed_forward.bottleneck;
+    if (bottlenecks_[i].size != (bottleneck ? bottleneck->down.weight.size(0) : 0)) return false;
+  }
+  return true;
 }
 
 template <class T>

@@ -48,6 +48,7 @@ PackedBackbone<T> pack_backbone(const BackboneWeights& backbone,
 // The four operands of a bottleneck; its width is padded with zeros to padded_size.
 template <class T>
 struct PackedBottleneck {
+  std::int64_t size = 0;         // its width; 0: there is none
   PackedOperand<T> down;         // (hidden, padded size)
   PackedOperand<T> up;           // (padded size, hidden)
   PackedOperand<T> down_back;    // (padded size, hidden)
@@ -67,6 +68,9 @@ class PackedAdapter {
   const PackedBottleneck<T>& bottleneck(std::size_t layer, bool attention) const {
     return bottlenecks_[2 * layer + (attention ? 0 : 1)];
   }
+
+  // Whether this has the adapter's shape, so that repack() can take it over.
+  bool fits(const Adapter& adapter) const;
 
   // Takes over the values that the adapter has now of part `index` of parts(). Different parts may
   // be packed by different threads.

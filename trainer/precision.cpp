@@ -7,7 +7,6 @@
 #include <ctime>
 #include <exception>
 #include <numeric>
-#include <stdexcept>
 #include <vector>
 
 #include "trainer/product.h"
@@ -80,14 +79,14 @@ double processor_seconds() {  // of the calling thread
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-// FLOP/s of all threads, each at the best of a few short runs. By processor time, so that other
-// programs on the machine do not decide which precision a job is trained in.
+// FLOP/s of the threads that take part, each at the best of a few short runs. By processor time, so
+// that other programs on the machine do not decide which precision a job is trained in.
 template <class T>
 double speed(ThreadPool& threads) {
   try {
     if (!sound<T>()) return 0;
     constexpr int rounds = 6, repetitions = 1000;
-    std::vector<double> best(threads.threads());
+    std::vector<double> best(threads.limit());
     threads.run(best.size(), [&](std::size_t task, std::size_t) {
       Example<T> example;
       for (int round = 0; round < rounds; ++round) {
@@ -114,7 +113,7 @@ ProductSpeeds measure_products(ThreadPool& threads) {
 std::optional<Precision> choose_precision(Precision wanted, const ProductSpeeds& speeds) {
   if (wanted == Precision::bf16) {
     if (speeds.bf16 == 0)
-      throw std::runtime_error("precision bf16 does not work on this CPU; auto or fp32 does");
+      throw PrecisionError("precision bf16 does not work on this CPU; auto or fp32 does");
     return Precision::bf16;
   }
   if (wanted == Precision::automatic && speeds.bf16 > clearly_faster * speeds.fp32)

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string_view>
 
 #include "trainer/protocol.h"
@@ -12,7 +13,7 @@
 namespace graft {
 
 struct ProductSpeeds {
-  double fp32 = 0;  // FLOP/s of all threads together; 0: cannot be used
+  double fp32 = 0;  // FLOP/s of the pool's threads together; 0: cannot be used
   double bf16 = 0;
 };
 
@@ -20,8 +21,13 @@ struct ProductSpeeds {
 // depend on how many rows there are.
 ProductSpeeds measure_products(ThreadPool& threads);
 
-// auto: bf16 where it is clearly faster. nullopt: neither can be used. Throws std::runtime_error
-// where what was asked for does not work here.
+// What was asked for does not work here.
+class PrecisionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// auto: bf16 where it is clearly faster. nullopt: neither can be used. Throws PrecisionError.
 std::optional<Precision> choose_precision(Precision wanted, const ProductSpeeds& speeds);
 
 }  // namespace graft

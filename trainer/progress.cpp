@@ -2,6 +2,7 @@
 #include "trainer/progress.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace graft {
 namespace {
@@ -11,9 +12,23 @@ constexpr double progress_interval = 1.0;  // seconds; readers are promised two
 LaneWork work_left(const Lane& lane) {
   LaneWork work;
   work.steps = lane.total_steps - lane.step;
-  work.tokens = lane.training_tokens * lane.order.n_epochs - lane.sums.tokens;
+  const double epoch_done = static_cast<double>(lane.epoch_sums.tokens) /
+                            static_cast<double>(std::max<std::int64_t>(1, lane.training_tokens));
+  for (int epoch = lane.epochs_ended; epoch < lane.order.n_epochs; ++epoch) {
+    const bool first = epoch == 0;
+    work.work += (first ? lane.first_epoch_work : lane.epoch_work) *
+                 (epoch == lane.epochs_ended ? 1 - epoch_done : 1);
+    work.evaluation_work += first ? lane.first_evaluation_work : lane.evaluation_work;
+  }
   work.evaluations = lane.order.n_epochs - lane.epochs_ended;
-  work.evaluation_tokens = lane.validation_tokens;
+  if (work.evaluations > 0) work.evaluation_work /= static_cast<double>(work.evaluations);
+  // How long a step with kept states takes is not known before one was seen: until then they count
+  // as the fewer steps of the first epoch's kind that have their work.
+  if (lane.epochs_ended == 0 && lane.first_epoch_work > 0) {
+    const std::int64_t later = lane.steps_per_epoch * (lane.order.n_epochs - 1);
+    const double share = lane.epoch_work / lane.first_epoch_work;
+    work.steps -= later - std::llround(static_cast<double>(later) * share);
+  }
   return work;
 }
 
@@ -30,6 +45,12 @@ void ProgressReporter::beat() {
   last_ = now;
   for (const auto& lane : lanes_)
     if (!lane->ended && lane->sums.steps > 0) record(*lane);
+}
+
+void ProgressReporter::threads_changed(std::size_t before, std::size_t after) {
+  const double ratio = static_cast<double>(before) / static_cast<double>(after);
+  product_peak_ /= ratio;
+  pace_.slow_down(ratio);
 }
 
 void ProgressReporter::record(Lane& lane) {

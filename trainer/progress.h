@@ -21,6 +21,9 @@ class ProgressReporter {
                    double product_peak)
       : lanes_(lanes), report_(report), product_peak_(product_peak) {}
 
+  // The run computes with `after` threads now instead of `before`.
+  void threads_changed(std::size_t before, std::size_t after);
+
   // What the estimates rest on.
   Pace& pace() { return pace_; }
 

@@ -4,6 +4,7 @@
 #include "trainer/protocol.h"
 
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <utility>
 
@@ -95,6 +96,19 @@ Order parse_order(std::string_view text) {
                         ", this program speaks version " + std::to_string(protocol_version));
   }
   return read_object<Order>(json);
+}
+
+std::string write_thread_count(int threads) {
+  return std::to_string(threads) + "\n";
+}
+
+std::optional<int> parse_thread_count(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  int threads = 0;
+  const char* const end = text.data() + text.size();
+  const auto [parsed, error] = std::from_chars(text.data(), end, threads);
+  if (error != std::errc() || parsed != end || threads < 1) return std::nullopt;
+  return threads;
 }
 
 // ---- Records -----------------------------------------------------------------------------------

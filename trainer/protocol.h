@@ -6,6 +6,9 @@
 //   records.jsonl   one Record a line, appended by the worker, read by the scheduler
 //   worker.lock     flock held by the worker as long as it lives
 //   worker.pid      written by the launcher; believed only while the lock is held
+//   threads         how many threads the run may compute with now, replaced by the scheduler as
+//   other
+//                   runs come and go, read before each step; absent: all of the order's
 //   cancel          made by the scheduler: the worker stops at the next step
 //   worker.log      the worker's stdout and stderr
 //   lane-<k>/       result.zip of lane k, complete before its LaneFinished record is written
@@ -90,7 +93,7 @@ struct Order {
   std::string backbone_directory;  // Hugging Face directory
   std::string backbone_sha256;     // expected identity; empty: not yet known to the daemon
   std::string program_version;     // of the daemon that wrote the order
-  int threads = 1;
+  int threads = 1;              // that the run may ever have; the file `threads`: those it has now
   std::string device = "auto";  // auto | cpu | cuda
   // What can be made again is kept below it for other runs; empty or absent: nothing is kept.
   std::string cache_directory;
@@ -100,6 +103,10 @@ struct Order {
 
 std::string write_order(const Order& order);
 Order parse_order(std::string_view text);
+
+// The file `threads`: a decimal number, at least 1. nullopt: something else stands there.
+std::string write_thread_count(int threads);
+std::optional<int> parse_thread_count(std::string_view text);
 
 // ---- Record: what a run reports ----------------------------------------------------------------
 

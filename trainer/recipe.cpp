@@ -31,14 +31,12 @@ std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
     shares.push_back({&lane.model,
                       {&lane.training.rows, rows},
                       targets[i],
-                      DropoutStream(lane.order.seed, static_cast<std::uint64_t>(lane.step))});
+                      DropoutStream(lane.order.seed, static_cast<std::uint64_t>(lane.step),
+                                    DropoutSite::first_from(frozen_layers(lane.model.adapter)))});
   }
-  double flops = 0;
-  for (const LaneStep& share : shares)
-    for (const std::size_t row : share.rows.chosen)
-      flops += training_flops(engine.backbone().config, share.model->adapter,
-                              share.rows.rows->length(row));
   const std::vector<LaneStepResult> results = engine.step(shares);
+  double flops = 0;
+  for (const LaneStepResult& result : results) flops += result.flops;
   std::vector<StepSums> steps;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     Lane& lane = *lanes[i];

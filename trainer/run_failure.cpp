@@ -7,6 +7,7 @@
 #include <string>
 
 #include "trainer/backbone.h"
+#include "trainer/precision.h"
 #include "trainer/tokenizer.h"
 
 namespace graft {
@@ -31,6 +32,11 @@ RunFailed describe_failure(std::exception_ptr failure) {
     return {error.code(), error.what(), "model"};
   } catch (const TokenizerError& error) {
     return {"invalid_backbone", error.what(), "model"};
+  } catch (const PrecisionError& error) {
+    return {"precision_unavailable",
+            std::string(error.what()) + ". Please tell the operator of this service, who chooses " +
+                "it (graftd --precision).",
+            ""};
   } catch (const ProtocolError& error) {
     return {"invalid_order", std::string("order.json: ") + error.what(), ""};
   } catch (const std::bad_alloc&) {

@@ -57,20 +57,22 @@ std::size_t lay_out(const BackboneConfig& config, const Adapter* adapter, const 
   tape.tokens = chunk.tokens;
   tape.rows = static_cast<std::int64_t>(chunk.rows.size());
   const auto layers = static_cast<std::size_t>(config.layers);
+  const std::size_t frozen = !keep ? layers : adapter ? frozen_layers(*adapter) : layers;
   std::size_t largest = 0;
   for (std::size_t i = 0; i < layers; ++i) {
+    if (i <= frozen) arena.rewind();
+    const bool kept = i >= frozen;
     LayerTape<T>& layer = tape.layers.emplace_back();
     const std::int64_t tokens = i + 1 == layers ? tape.rows : tape.tokens;
     layer.query_key_value = arena.take<T>(tape.tokens * 3 * config.hidden_size);
-    take_sub_block(arena, config, adapter ? &adapter->layers[i].attention : nullptr, tokens, keep,
+    take_sub_block(arena, config, adapter ? &adapter->layers[i].attention : nullptr, tokens, kept,
                    layer.attention);
-    layer.slope = keep ? arena.take<T>(tokens * config.intermediate_size) : nullptr;
+    layer.slope = kept ? arena.take<T>(tokens * config.intermediate_size) : nullptr;
     take_sub_block(arena, config, adapter ? &adapter->layers[i].feed_forward : nullptr, tokens,
-                   keep, layer.feed_forward);
+                   kept, layer.feed_forward);
     largest = std::max(largest, arena.used());
-    if (!keep) arena.rewind();
   }
-  return keep ? arena.used() : largest;
+  return largest;
 }
 
 }  // namespace

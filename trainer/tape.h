@@ -39,7 +39,7 @@ struct Tape {
 };
 
 // Bytes that a chunk's tape takes, and the tape laid out in memory of that size, aligned to 64.
-// keep: all layers' own memory, for a way back; else all layers share one's.
+// keep: the trained layers have memory of their own, for a way back; all others share one's.
 template <class T>
 std::size_t tape_bytes(const BackboneConfig& config, const Adapter* adapter, const Chunk& chunk,
                        bool keep);

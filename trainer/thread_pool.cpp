@@ -1,22 +1,45 @@
 // The pool: tasks are large, so one lock for each is cheap.
 #include "trainer/thread_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace graft {
 
-ThreadPool::ThreadPool(int threads) {
-  for (int thread = 1; thread < threads; ++thread)
-    workers_.emplace_back([this, thread] { serve(static_cast<std::size_t>(thread)); });
+ThreadPool::ThreadPool(int most, int limit) : most_(static_cast<std::size_t>(std::max(most, 1))) {
+  try {
+    set_limit(limit > 0 ? limit : most);
+  } catch (...) {
+    end();
+    throw;
+  }
 }
 
 ThreadPool::~ThreadPool() {
+  end();
+}
+
+void ThreadPool::end() {
   {
     const std::lock_guard lock(mutex_);
     ends_ = true;
   }
   wake_.notify_all();
+  parked_.notify_all();
   for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::set_limit(int limit) {
+  const auto wanted =
+      std::clamp(static_cast<std::size_t>(std::max(limit, 1)), std::size_t{1}, most_);
+  while (workers_.size() + 1 < wanted)
+    workers_.emplace_back([this, thread = workers_.size() + 1] { serve(thread); });
+  {
+    const std::lock_guard lock(mutex_);
+    limit_ = wanted;
+  }
+  wake_.notify_all();  // each then waits where it now belongs
+  parked_.notify_all();
 }
 
 void ThreadPool::run(std::size_t tasks, const Work& work) {
@@ -24,7 +47,7 @@ void ThreadPool::run(std::size_t tasks, const Work& work) {
   work_ = &work;
   tasks_ = unfinished_ = tasks;
   next_ = 0;
-  if (tasks > 1) wake_.notify_all();
+  if (tasks > 1 && limit_ > 1) wake_.notify_all();
   take_tasks(lock, 0);
   done_.wait(lock, [&] { return unfinished_ == 0; });
   work_ = nullptr;
@@ -33,10 +56,13 @@ void ThreadPool::run(std::size_t tasks, const Work& work) {
 
 void ThreadPool::serve(std::size_t thread) {
   std::unique_lock lock(mutex_);
-  for (;;) {
-    wake_.wait(lock, [&] { return ends_ || (work_ && next_ < tasks_); });
-    if (ends_) return;
-    take_tasks(lock, thread);
+  while (!ends_) {
+    if (thread >= limit_)
+      parked_.wait(lock);
+    else if (work_ && next_ < tasks_)
+      take_tasks(lock, thread);
+    else
+      wake_.wait(lock);
   }
 }
 

@@ -39,6 +39,11 @@ struct TokenizedRows {
   std::span<const std::int32_t> row_ids(std::size_t row) const;
   std::span<const std::uint8_t> row_type_ids(std::size_t row) const;
 
+  // The file that they are chosen from, if any, its number of rows, and a row's place in it.
+  const std::shared_ptr<const void>& file() const { return file_.owner; }
+  std::size_t file_rows() const { return file_.offsets.size() - 1; }
+  std::size_t place(std::size_t row) const { return file_.owner ? chosen_[row] : row; }
+
   void append(const Encoding& encoding);  // to its own rows
 
  private:

@@ -19,6 +19,7 @@
 #include "trainer/progress.h"
 #include "trainer/recipe.h"
 #include "trainer/run_history.h"
+#include "trainer/thread_limit.h"
 #include "trainer/version.h"
 
 namespace graft {
@@ -48,11 +49,6 @@ void report_ready(const Lane& lane, RunReport& report) {
   const auto validation = static_cast<std::int64_t>(lane.validation.rows.size());
   report.record(DataReady{lane.index, training, validation, truncated, lane.model.labels,
                           lane.total_steps, lane.optimizer->parameters()});
-  if (truncated > 0)
-    report.record(Notice{lane.index, "warn",
-                         grouped(truncated) + " of " + grouped(training + validation) +
-                             " texts were longer than " + std::to_string(lane.order.max_length) +
-                             " tokens and were cut"});
 }
 
 LaneMetrics final_metrics(const Lane& lane) {
@@ -120,9 +116,11 @@ void check_finite(const Lane& lane, const StepSums& step) {
                   "learning_rate");
 }
 
-// After a lane's step: sums, records, end of an epoch, end of the lane.
+// After a lane's step: sums, records, end of an epoch, end of the lane. in_evaluation: called
+// between batches.
 void conclude_step(const Order& order, const BackboneWeights& backbone, Engine& engine, Lane& lane,
-                   const StepSums& step, ProgressReporter& progress, RunReport& report) {
+                   const StepSums& step, ProgressReporter& progress, RunReport& report,
+                   const std::function<void()>& in_evaluation) {
   const bool survives = lane_survives(lane.index, report, [&] {
     check_finite(lane, step);
     for (StepSums* sums : {&lane.recent, &lane.epoch_sums, &lane.sums}) sums->add(step);
@@ -130,11 +128,12 @@ void conclude_step(const Order& order, const BackboneWeights& backbone, Engine& 
     progress.beat();
     if (lane.step % lane.steps_per_epoch == 0) {
       const auto start = Clock::now();
-      const EpochEnded ended = end_epoch(engine, lane, [&] { progress.beat(); });
+      const EpochEnded ended = end_epoch(engine, lane, in_evaluation);
       const double seconds = seconds_since(start);
       lane.evaluation_seconds += seconds;
+      progress.pace().add_evaluation(
+          lane.epochs_ended == 0 ? lane.first_evaluation_work : lane.evaluation_work, seconds);
       lane.epochs_ended = ended.epoch;
-      progress.pace().add_evaluation(lane.validation_tokens, seconds);
       if (ended.epoch > lane.epochs_known) report.record(ended);
     }
     if (!lane.finished()) return;
@@ -150,12 +149,13 @@ class Training {
  public:
   // checkpoint: of an earlier process, where there is one for this order.
   Training(const Order& order, const BackboneWeights& backbone, Engine& engine, RunReport& report,
-           const RunOptions& options, std::string order_sha256,
+           ThreadLimit& threads, const RunOptions& options, std::string order_sha256,
            std::optional<Checkpoint> checkpoint)
       : order_(order),
         backbone_(backbone),
         engine_(engine),
         report_(report),
+        threads_(threads),
         options_(options),
         order_sha256_(std::move(order_sha256)),
         history_(read_history(report.directory(), order_sha256_)),
@@ -176,12 +176,14 @@ class Training {
   void join(LaneFeed::Ready ready);
   bool go_on_from_checkpoint(Lane& lane);
   void step();
+  void follow_threads();
   void save();
 
   const Order& order_;
   const BackboneWeights& backbone_;
   Engine& engine_;
   RunReport& report_;
+  ThreadLimit& threads_;
   const RunOptions& options_;
   const std::string order_sha256_;
   const RunHistory history_;
@@ -262,18 +264,27 @@ bool Training::go_on_from_checkpoint(Lane& lane) {
   return false;
 }
 
+// Between steps and between an evaluation's batches: results are the same with any number.
+void Training::follow_threads() {
+  threads_.follow(engine_.threads(), [&](std::size_t before, std::size_t after) {
+    progress_.threads_changed(before, after);
+  });
+}
+
 void Training::step() {
+  follow_threads();
   std::vector<Lane*> training;
   for (const auto& lane : lanes_) training.push_back(lane.get());
   const auto start = idle_since_.value_or(Clock::now());
   const std::vector<StepSums> steps = train_step(engine_, training);
-  std::int64_t tokens = 0;
-  for (const StepSums& step : steps) tokens += step.tokens;
-  progress_.pace().add_step(tokens, seconds_since(start));
+  progress_.pace().add_step(steps.front().flops, seconds_since(start));
 
   bool epoch_ended = false;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    conclude_step(order_, backbone_, engine_, *lanes_[i], steps[i], progress_, report_);
+    conclude_step(order_, backbone_, engine_, *lanes_[i], steps[i], progress_, report_, [&] {
+      follow_threads();
+      progress_.beat();
+    });
     epoch_ended |= lanes_[i]->step % lanes_[i]->steps_per_epoch == 0;
   }
   std::erase_if(lanes_, [](const auto& lane) { return lane->ended; });
@@ -318,17 +329,24 @@ bool Training::run(const std::function<bool()>& stop) {
 // With the precision that the checkpoint was trained in, where the order leaves it open: measured
 // again, it might come out otherwise.
 std::unique_ptr<Engine> make_engine(const Order& order, const BackboneWeights& backbone,
+                                    int threads_at_first,
                                     const std::optional<Checkpoint>& checkpoint) {
   EngineOptions options{order.threads, order.precision, order.cache_directory};
+  options.threads_at_first = threads_at_first;
   if (checkpoint && checkpoint->header.precision && order.precision == Precision::automatic) {
     options.precision = *checkpoint->header.precision;
     try {
       return std::make_unique<Engine>(backbone, options);
-    } catch (const std::runtime_error&) {  // it was another machine
+    } catch (const PrecisionError&) {  // it was another machine
       options.precision = order.precision;
     }
   }
-  return std::make_unique<Engine>(backbone, options);
+  auto engine = std::make_unique<Engine>(backbone, options);
+  if (order.precision == Precision::bf16 && engine->precision() != Precision::bf16)
+    throw PrecisionError(
+        "this backbone cannot be trained in precision bf16: its widths are no multiples of what "
+        "the products need; auto or fp32 does");
+  return engine;
 }
 
 }  // namespace
@@ -342,11 +360,12 @@ void run_training(const Order& order, RunReport& report, const std::function<boo
   const std::string order_sha256 = sha256_of_bytes(order_identity(order, backbone->sha256));
   std::string problem;
   std::optional<Checkpoint> checkpoint = load_checkpoint(report.directory(), order_sha256, problem);
-  const auto engine = make_engine(order, *backbone, checkpoint);
+  ThreadLimit threads(report.directory(), order.threads);
+  const auto engine = make_engine(order, *backbone, threads.threads(), checkpoint);
   report.record(RunStarted{::getpid(), program_version, backbone->sha256, "cpu", processor_name(),
-                           order.threads, order_sha256,
+                           threads.threads(), order_sha256,
                            std::string(to_string(engine->precision().value_or(Precision::fp32)))});
-  Training training(order, *backbone, *engine, report, options, order_sha256,
+  Training training(order, *backbone, *engine, report, threads, options, order_sha256,
                     std::move(checkpoint));
   if (!problem.empty()) training.regret(problem);
   report.record(RunFinished{!training.run(stop)});

@@ -4,12 +4,16 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <string>
 #include <system_error>
+#include <thread>
 
+#include "scheduler/core_budget.h"
 #include "tests/scheduler/service.h"
 #include "tests/scheduler/worker_script.h"
 
@@ -42,7 +46,7 @@ bool is_gone(ProcessLauncher& launcher, const std::filesystem::path& run) {
 TEST_CASE("a worker is told what to do, and its exit code is seen") {
   Workshop workshop;
   ProcessLauncher launcher = workshop.launcher("echo \"$1 $2\"; echo trouble >&2; exit 7\n");
-  launcher.launch(workshop.run, 1);
+  launcher.launch(workshop.run);
   REQUIRE(is_gone(launcher, workshop.run));
   CHECK(launcher.observe(workshop.run).exit_code == 7);
   CHECK_FALSE(launcher.observe(workshop.run).signal);
@@ -62,7 +66,7 @@ TEST_CASE(
   ::sigemptyset(&blocked);
   ::sigaddset(&blocked, SIGTERM);
   ::pthread_sigmask(SIG_BLOCK, &blocked, &old);
-  launcher.launch(workshop.run, 3);
+  launcher.launch(workshop.run);
   ::pthread_sigmask(SIG_SETMASK, &old, nullptr);
   ::signal(SIGPIPE, before);
   ::close(open_file);
@@ -73,7 +77,7 @@ TEST_CASE(
   int files = 0, nice = 0, group = 0, process = 0;
   log >> threads >> policy >> files >> nice >> blocked_name >> blocked_mask >> ignored_name >>
       ignored_mask >> group >> process;
-  CHECK(threads == "3");
+  CHECK(threads == "1");  // of LibTorch: training has its own
   CHECK(policy == "PASSIVE");
   CHECK(files == 4);  // stdin, stdout (the pipe), stderr, and what ls itself opened
   CHECK(nice == std::min(19, ::getpriority(PRIO_PROCESS, 0) + 5));
@@ -83,11 +87,47 @@ TEST_CASE(
   CHECK(process > 0);
 }
 
+TEST_CASE("a worker is nice to the prediction worker also where the kernel groups by session") {
+  if (!std::filesystem::exists("/proc/self/autogroup")) return;
+  Workshop workshop;
+  ProcessLauncher launcher = workshop.launcher("exec cat /proc/self/autogroup\n");
+  launcher.launch(workshop.run);
+  REQUIRE(is_gone(launcher, workshop.run));
+  CHECK(file_text(workshop.run / "worker.log").ends_with(" nice 5\n"));
+}
+
+TEST_CASE("a worker that is taken up again may run where its new daemon may, with every thread") {
+  cpu_set_t here, one;
+  REQUIRE(::sched_getaffinity(0, sizeof here, &here) == 0);
+  if (CPU_COUNT(&here) < 2) return;
+  Workshop workshop;
+  ProcessLauncher parent = workshop.launcher(patient_worker);
+  parent.launch(workshop.run);
+  REQUIRE(workshop.started());
+  const auto pid = static_cast<pid_t>(std::stoi(file_text(workshop.run / "worker.pid")));
+  cpu_set_t before, after;
+  REQUIRE(::sched_getaffinity(pid, sizeof before, &before) == 0);
+  CHECK(CPU_EQUAL(&before, &here));
+
+  std::thread([&] {  // the affinity of a daemon with another budget
+    confine_to(1);
+    REQUIRE(::sched_getaffinity(0, sizeof one, &one) == 0);
+    ProcessLauncher successor({workshop.scratch / "worker", 0});
+    CHECK(successor.observe(workshop.run).alive);
+  })
+      .join();
+  CHECK(CPU_COUNT(&one) == 1);
+  REQUIRE(::sched_getaffinity(pid, sizeof after, &after) == 0);
+  CHECK(CPU_EQUAL(&after, &one));
+  parent.stop(workshop.run, true);
+  CHECK(is_gone(parent, workshop.run));
+}
+
 TEST_CASE("a worker program that is not there is an error that names it") {
   Workshop workshop;
   ProcessLauncher launcher({workshop.scratch / "no-such-worker", 0});
   try {
-    launcher.launch(workshop.run, 1);
+    launcher.launch(workshop.run);
     FAIL("launched");
   } catch (const std::system_error& error) {
     CHECK(error.code() == std::errc::no_such_file_or_directory);
@@ -100,7 +140,7 @@ TEST_CASE("a worker is stopped by SIGTERM, or at once by SIGKILL") {
   for (const bool at_once : {false, true}) {
     Workshop workshop;
     ProcessLauncher launcher = workshop.launcher(patient_worker);
-    launcher.launch(workshop.run, 1);
+    launcher.launch(workshop.run);
     REQUIRE(workshop.started());
     CHECK(launcher.observe(workshop.run).alive);
     launcher.stop(workshop.run, at_once);
@@ -113,7 +153,7 @@ TEST_CASE("a worker that ignores SIGTERM ends by SIGKILL with all its processes"
   Workshop workshop;
   ProcessLauncher launcher = workshop.launcher(
       take_lock + "trap '' TERM\nsleep 1000 &\necho yes > started\nwait\nwait\nsleep 1000\n");
-  launcher.launch(workshop.run, 1);
+  launcher.launch(workshop.run);
   REQUIRE(workshop.started());
   launcher.stop(workshop.run, false);
   launcher.stop(workshop.run, true);
@@ -127,7 +167,7 @@ TEST_CASE("a worker that ignores SIGTERM ends by SIGKILL with all its processes"
 TEST_CASE("a daemon that is not the parent sees a worker by its lock, and can stop it") {
   Workshop workshop;
   ProcessLauncher parent = workshop.launcher(patient_worker);
-  parent.launch(workshop.run, 1);
+  parent.launch(workshop.run);
   REQUIRE(workshop.started());
   ProcessLauncher successor({workshop.scratch / "worker", 0});
   CHECK(successor.observe(workshop.run).alive);
@@ -143,7 +183,7 @@ TEST_CASE("a daemon that is not the parent sees a worker by its lock, and can st
 TEST_CASE("a process id beside a lock that nobody holds is left alone") {
   Workshop workshop;
   ProcessLauncher bystanders = workshop.launcher("echo yes > \"$2/started\"\nexec sleep 1000\n");
-  bystanders.launch(workshop.run, 1);
+  bystanders.launch(workshop.run);
   REQUIRE(workshop.started());
   // That worker took no lock: for a successor its id may be anybody's.
   REQUIRE(std::filesystem::exists(workshop.run / "worker.pid"));
@@ -160,15 +200,15 @@ TEST_CASE("a process id beside a lock that nobody holds is left alone") {
 TEST_CASE("ends of workers are remembered as long as their run directories are there") {
   Workshop workshop;
   ProcessLauncher launcher = workshop.launcher("exit 4\n");
-  launcher.launch(workshop.run, 1);
+  launcher.launch(workshop.run);
   REQUIRE(is_gone(launcher, workshop.run));
   const auto second = workshop.scratch / "run_2";
   std::filesystem::create_directories(second);
-  launcher.launch(second, 1);
+  launcher.launch(second);
   CHECK(launcher.observe(workshop.run).exit_code == 4);
   REQUIRE(is_gone(launcher, second));
   std::filesystem::remove_all(workshop.run);
-  launcher.launch(second, 1);
+  launcher.launch(second);
   CHECK_FALSE(launcher.observe(workshop.run).exit_code);
   REQUIRE(is_gone(launcher, second));
 }

@@ -40,6 +40,28 @@ TEST_CASE("an order is read back as it was written, and no temporary file stays"
   CHECK(files == 1);
 }
 
+TEST_CASE("the number of threads is replaced as a whole and read back, nonsense is no number") {
+  ScratchDirectory scratch;
+  const RunDirectory run(scratch / "runs", "run_1");
+  CHECK_THROWS_AS(run.write_threads(2), StorageError);  // there is no such run
+  CHECK_FALSE(run.order_threads());
+  Order order;
+  order.threads = 12;
+  run.write_order(order);
+  CHECK(run.order_threads() == 12);
+  CHECK_FALSE(run.threads());
+  for (const int threads : {12, 3}) {
+    run.write_threads(threads);
+    CHECK(run.threads() == threads);
+    CHECK_FALSE(std::filesystem::exists(run.path() / "threads.new"));
+  }
+  CHECK(text_of(run.threads_file()) == "3\n");
+  for (const char* nonsense : {"", "0\n", "-1\n", "two\n", "3 4\n", "99999999999\n"}) {
+    std::ofstream(run.threads_file()) << nonsense;
+    CHECK_FALSE(run.threads());
+  }
+}
+
 TEST_CASE("an order that cannot be written says so") {
   ScratchDirectory scratch;
   std::ofstream(scratch / "runs") << "a file where the directory should be";

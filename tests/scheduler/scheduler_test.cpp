@@ -38,13 +38,14 @@ TEST_CASE("a job is checked, queued, claimed and launched in one tick") {
   service.tick();
   CHECK(service.status(id) == JobStatus::running);
   REQUIRE(service.launcher.launched().size() == 1);
-  CHECK(service.launcher.worker(service.launcher.last()).threads == 2);
 
   const Order order = parse_order(text_of(service.launcher.last() / "order.json"));
   CHECK(order.backbone_name == "minilm");
   CHECK(order.backbone_sha256 == backbone_hash);
   CHECK(order.backbone_directory == (service.scratch / "minilm").string());
   CHECK(order.program_version == "test");
+  CHECK(order.threads == 2);
+  CHECK(order.precision == Precision::automatic);
   CHECK(order.cache_directory == (service.scratch / "cache").string());
   REQUIRE(order.lanes.size() == 1);
   const LaneOrder& lane = order.lanes[0];
@@ -118,6 +119,7 @@ TEST_CASE("what a worker reports becomes events, progress, curve and checkpoints
 
   CHECK(service.count_events(id, "Training worker started on cpu (Test CPU), 2 threads.") == 1);
   CHECK(service.count_events(id, "900 training rows, 100 validation rows, 2 labels") == 1);
+  CHECK(service.count_events(id, "max_length") == 1);
   CHECK(service.count_events(id, "7 texts longer than max_length (128 tokens)") == 1);
   CHECK(service.count_events(id, "two rows are equal") == 1);
   const Job job = service.job(id);

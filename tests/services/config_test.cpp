@@ -70,8 +70,10 @@ TEST_CASE("two flags are enough, the rest has defaults") {
   CHECK(config.backbones[0].name == "minilm");
   CHECK(config.listen_address == "127.0.0.1");
   CHECK(config.listen_port == 8080);
-  CHECK(config.workers == 1);
-  CHECK(config.worker_threads >= 1);
+  CHECK_FALSE(config.cores.cores);
+  CHECK_FALSE(config.cores.workers);
+  CHECK_FALSE(config.cores.worker_threads);
+  CHECK(config.precision == Precision::automatic);
   CHECK(config.auth == AuthMode::keys_optional);
   CHECK(config.worker_program == "/opt/graft/graft-worker");
   CHECK(config.device == "auto");
@@ -83,20 +85,37 @@ TEST_CASE("a flag wins over the environment, the environment over the file") {
   const std::string other = (scratch.path / "other").string();
   const std::string file = scratch.file(
       "data-dir = \"/file\"\nworkers = 2\nworker-threads = 3\n"
+      "cores = 8\nprecision = \"fp32\"\n"
       "listen = \"[::1]:9\"\nlog-format = 'json'\n"
       "backbone = [\"a=" +
       minilm + "\", \"b=" + other + "\"]\n");
-  const Variables variables = {
-      {"GRAFT_WORKERS", "5"}, {"GRAFT_WORKER_THREADS", "6"}, {"GRAFT_AUTH", ""}};
+  const Variables variables = {{"GRAFT_WORKERS", "5"},
+                               {"GRAFT_WORKER_THREADS", "6"},
+                               {"GRAFT_PRECISION", "bf16"},
+                               {"GRAFT_AUTH", ""}};
   const Config config = config_of({"--config", file, "--workers", "7"}, variables);
   CHECK(config.data_dir == "/file");
-  CHECK(config.workers == 7);
-  CHECK(config.worker_threads == 6);
+  CHECK(config.cores.cores == 8);
+  CHECK(config.cores.workers == 7);
+  CHECK(config.cores.worker_threads == 6);
+  CHECK(config.precision == Precision::bf16);
   CHECK(config.listen_address == "::1");
   CHECK(config.listen_port == 9);
   CHECK(config.log_format == LogFormat::json);
   CHECK(config.backbones.size() == 2);
   CHECK(base_url(config.listen_address, config.listen_port) == "http://[::1]:9");
+}
+
+TEST_CASE("auto is a number that is left to the service, also where a weaker source names one") {
+  const ScratchDirectory scratch;
+  const std::string minilm = "m=" + (scratch.path / "minilm").string();
+  const std::string file = scratch.file("workers = \"auto\"\ncores = 3\nworker-threads = 2\n");
+  const Config config =
+      config_of({"--data-dir=/x", "--backbone", minilm, "--config", file, "--worker-threads=auto"},
+                {{"GRAFT_CORES", "auto"}});
+  CHECK_FALSE(config.cores.cores);
+  CHECK_FALSE(config.cores.workers);
+  CHECK_FALSE(config.cores.worker_threads);
 }
 
 TEST_CASE("backbones: repeated flags, or a list in the environment") {
@@ -130,7 +149,12 @@ TEST_CASE("mistakes are refused with the way out") {
   CHECK(holds(with("--listen=0.0.0.0:8080"), "--auth required"));
   CHECK(holds(refusal({"--data-dir=/x", backbone, "--listen=[::]:80", "--auth=off"}),
               "--auth required"));
-  CHECK(holds(with("--workers=0"), "workers"));
+  CHECK(holds(with("--workers=0"), "--workers"));
+  CHECK(holds(with("--workers=0"), "neither auto nor a number from 1 to 256"));
+  CHECK(holds(with("--worker-threads=1.5"), "'1.5' is neither auto nor a number"));
+  CHECK(holds(with("--cores=-1"), "--cores"));
+  CHECK(holds(refusal({"--data-dir=/x", backbone}, {{"GRAFT_CORES", "all"}}), "GRAFT_CORES"));
+  CHECK(holds(with("--precision=fp16"), "bf16"));
   CHECK(holds(with("--auth=maybe"), "required"));
   CHECK(holds(with("--wrokers=2"), "--wrokers"));
   CHECK(holds(refusal({"--data-dir=/x", backbone}, {{"GRAFT_WORKERS", "many"}}), "GRAFT_WORKERS"));

@@ -10,13 +10,13 @@
 
 namespace graft {
 
-void FakeLauncher::launch(const std::filesystem::path& run_directory, int threads) {
+void FakeLauncher::launch(const std::filesystem::path& run_directory) {
   if (launches_to_fail_ > 0) {
     --launches_to_fail_;
     if (trouble_ == LaunchTrouble::disk_full) throw StorageError("no space left", true);
     throw std::runtime_error("cannot run graft-worker: No such file or directory");
   }
-  workers_[run_directory] = Worker{{true, {}, {}}, threads, false, false};
+  workers_[run_directory] = Worker{{true, {}, {}}, false, false};
   launched_.push_back(run_directory);
 }
 

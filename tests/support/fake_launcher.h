@@ -18,12 +18,11 @@ class FakeLauncher final : public Launcher {
  public:
   struct Worker {
     WorkerState state;
-    int threads = 0;
     bool asked_to_stop = false;
     bool ended_at_once = false;
   };
 
-  void launch(const std::filesystem::path& run_directory, int threads) override;
+  void launch(const std::filesystem::path& run_directory) override;
   WorkerState observe(const std::filesystem::path& run_directory) override;
   void stop(const std::filesystem::path& run_directory, bool at_once) override;
 

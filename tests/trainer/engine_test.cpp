@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <map>
+#include <optional>
 
 #include "test_files.h"
 #include "trainer/optimizer.h"
@@ -65,8 +66,9 @@ TokenizedRows rows_of(const std::vector<int>& lengths) {
 
 struct Trial {
   Trial(const BackboneWeights& backbone, AdapterMethod method, int size, Activation activation,
-        bool train_layer_norm, const std::vector<int>& lengths, std::uint64_t seed)
-      : rows(rows_of(lengths)), dropout(seed, 4) {
+        bool train_layer_norm, const std::vector<int>& lengths, std::uint64_t seed,
+        std::vector<int> leave_out = {})
+      : rows(rows_of(lengths)) {
     LaneOrder order;
     order.adapter_name = "trial";
     order.method = method;
@@ -75,8 +77,10 @@ struct Trial {
     order.train_layer_norm = train_layer_norm;
     order.init_std = 0.2;
     order.seed = seed;
+    order.leave_out = std::move(leave_out);
     model = make_task_model(order, {"a", "b", "c"}, backbone);
     initialize(model, order, backbone);
+    dropout = DropoutStream(seed, 4, DropoutSite::first_from(frozen_layers(model.adapter)));
     std::vector<at::Tensor*> tensors;
     visit_tensors(model, [&](const std::string&, at::Tensor& t) { tensors.push_back(&t); });
     optimizer = std::make_unique<AdamW>(tensors);
@@ -117,6 +121,14 @@ std::vector<Trial> trials(const BackboneWeights& backbone) {
   std::vector<int> many(90, 14);
   many.push_back(250);
   all.emplace_back(backbone, AdapterMethod::pfeiffer, 5, Activation::tanh, false, many, 4);
+  all.emplace_back(backbone, AdapterMethod::houlsby, 9, Activation::swish, true,
+                   std::vector<int>{8, 3, 60, 22}, 5, std::vector<int>{0});
+  all.emplace_back(backbone, AdapterMethod::pfeiffer, 4, Activation::relu, false,
+                   std::vector<int>{8, 31, 6, 6, 6}, 6, std::vector<int>{0, 1});
+  all.emplace_back(backbone, AdapterMethod::houlsby, 6, Activation::gelu, false,
+                   std::vector<int>{19, 4, 5}, 7, std::vector<int>{1});
+  all.emplace_back(backbone, AdapterMethod::head, 1, Activation::relu, false,
+                   std::vector<int>{12, 5, 5, 40}, 8);
   return all;
 }
 
@@ -176,6 +188,108 @@ TEST_CASE("a lane's bits depend neither on its company nor on the number of thre
         CHECK(at::equal(gradient, expected.at(key)));
       }
     }
+  }
+}
+
+TEST_CASE(
+    "a lane beside lanes with other frozen layers keeps its dropout, in the readable pass, too") {
+  const BackboneWeights backbone = random_backbone();
+  Engine readable(backbone, {1, Precision::fp32, {}, false});
+  std::vector<Trial> all = trials(backbone);
+  std::vector<LaneStep> shares;
+  for (const Trial& trial : all) shares.push_back(trial.share());
+  const std::vector<LaneStepResult> together = readable.step(shares);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    CAPTURE(i);
+    all[i].gradients();
+    CHECK(readable.step({&shares[i], 1}).front().loss ==
+          doctest::Approx(together[i].loss).epsilon(1e-5));
+  }
+}
+
+// The trial's rows as a choice from a file, so that what frozen layers give can be kept.
+void move_rows_to_file(Trial& trial) {
+  const auto file = std::make_shared<const TokenizedRows>(std::move(trial.rows));
+  std::vector<std::uint32_t> all;
+  for (std::uint32_t row = 0; row < file->size(); ++row) all.push_back(row);
+  trial.rows = TokenizedRows({file->ids, file->type_ids, file->offsets, file}, std::move(all));
+}
+
+TEST_CASE("kept states of frozen layers give the bits that computing them again gives") {
+  const ScratchDirectory scratch;
+  const BackboneWeights backbone = random_backbone();
+  const ProductSpeeds speeds = Engine(backbone, {1, Precision::automatic, {}}).product_speeds();
+  const FrozenActivations::Limits in_memory{}, in_file{0, std::size_t{1} << 30, 0},
+      nowhere{0, 0, 0};
+  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+    if (precision == Precision::bf16 && speeds.bf16 == 0) continue;
+    CAPTURE(to_string(precision));
+    Engine never(backbone, {2, precision, scratch.path(), true, nowhere});
+    for (const auto& limits : {in_memory, in_file}) {
+      CAPTURE(limits.memory_bytes);
+      Engine keeping(backbone, {2, precision, scratch.path(), true, limits});
+      for (Trial& trial : trials(backbone)) {
+        const std::size_t frozen = frozen_layers(trial.model.adapter);
+        CAPTURE(frozen);
+        move_rows_to_file(trial);
+        const LaneStep share = trial.share();
+        const LaneStepResult expected = never.step({&share, 1}).front();
+        const auto gradients = trial.gradients();
+        const at::Tensor logits = never.logits(trial.model, share.rows);
+        for (int round = 0; round < 3; ++round) {
+          CAPTURE(round);
+          const LaneStepResult result = keeping.step({&share, 1}).front();
+          CHECK(result.loss == expected.loss);
+          for (const auto& [key, gradient] : trial.gradients())
+            CHECK(at::equal(gradient, gradients.at(key)));
+          CHECK(at::equal(keeping.logits(trial.model, share.rows), logits));
+          const bool kept = round > 0 && frozen > 0;
+          CHECK((result.flops < expected.flops) == kept);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("states are shared by lanes of one file, and make room when no lane uses them") {
+  FrozenActivations frozen({}, {std::size_t{8} << 20, 0, 0});
+  auto file = std::make_shared<const int>(1);
+  const std::vector<std::byte> states(std::size_t{3} << 20, std::byte{7});
+  FrozenActivations::Rows& rows = frozen.rows_of(file, 4, 2);
+  CHECK(&frozen.rows_of(file, 4, 2) == &rows);
+  CHECK(&frozen.rows_of(file, 4, 3) != &rows);
+  CHECK(rows.find(1) == nullptr);
+  for (std::size_t row = 0; row < 3; ++row) rows.keep(row, states);
+  REQUIRE(rows.find(1) != nullptr);
+  CHECK(rows.find(1)[states.size() - 1] == std::byte{7});
+  CHECK(rows.find(2) == nullptr);  // no room
+  CHECK(frozen.rows_of(file, 4, 3).find(1) == nullptr);
+
+  const auto other = std::make_shared<const int>(2);
+  frozen.rows_of(other, 4, 2).keep(0, states);
+  CHECK(frozen.rows_of(other, 4, 2).find(0) == nullptr);  // the first file has all of it
+  const std::weak_ptr<const int> gone = file;
+  file.reset();
+  const auto third = std::make_shared<const int>(3);
+  frozen.rows_of(third, 4, 2).keep(0, states);
+  CHECK(frozen.rows_of(third, 4, 2).find(0) != nullptr);
+  CHECK(gone.expired());
+}
+
+TEST_CASE("a model of another shape may lie where one of an ended lane lay") {
+  const BackboneWeights backbone = random_backbone();
+  Engine engine(backbone, {2, Precision::fp32, {}});
+  std::optional<Trial> trial;
+  for (const int size : {8, 70, 33, 5}) {
+    CAPTURE(size);
+    trial.emplace(backbone, size == 33 ? AdapterMethod::pfeiffer : AdapterMethod::houlsby, size,
+                  Activation::relu, false, std::vector<int>{5, 9}, 1);
+    const LaneStep share = trial->share();
+    const double loss = engine.step({&share, 1}).front().loss;
+    trial->gradients();
+    CHECK(at::equal(engine.logits(trial->model, share.rows),
+                    Engine(backbone, {1, Precision::fp32, {}}).logits(trial->model, share.rows)));
+    CHECK(loss == Engine(backbone, {1, Precision::fp32, {}}).step({&share, 1}).front().loss);
   }
 }
 

@@ -32,9 +32,9 @@ struct SyntheticLane {
     const auto per_epoch = static_cast<std::int64_t>(step_tokens.size());
     LaneWork work;
     work.steps = steps() - step;
-    for (std::int64_t s = step; s < steps(); ++s) work.tokens += tokens_of(s);
+    for (std::int64_t s = step; s < steps(); ++s) work.work += static_cast<double>(tokens_of(s));
     work.evaluations = epochs - step / per_epoch;
-    work.evaluation_tokens = validation_tokens;
+    work.evaluation_work = static_cast<double>(validation_tokens);
     return work;
   }
 };
@@ -76,14 +76,14 @@ double largest_error(std::vector<SyntheticLane> lanes, double slowdown_after = 1
     if (chance(++draw) < 0.01) seconds *= 5;
     if (now > slowdown_after) seconds *= 1.5;
     now += seconds;
-    pace.add_step(tokens, seconds);
+    pace.add_step(static_cast<double>(tokens), seconds);
     for (const std::size_t i : indices) {
       SyntheticLane& own = lanes[i];
       ++own.step;
       if (own.step % static_cast<std::int64_t>(own.step_tokens.size()) == 0) {
         const double evaluation = 3e-5 * static_cast<double>(own.validation_tokens);
         now += evaluation;
-        pace.add_evaluation(own.validation_tokens, evaluation);
+        pace.add_evaluation(static_cast<double>(own.validation_tokens), evaluation);
       }
       if (own.step == own.steps()) {
         now += 0.25;
@@ -121,6 +121,20 @@ TEST_CASE("lanes that leave early make the others' steps cheaper, and the estima
 TEST_CASE("an estimate follows a machine that got busier well before the half") {
   const SyntheticLane one = lane(2, 1500, 2, 450);
   CHECK(largest_error({one}, 45) < 0.1);  // of about 200 seconds
+}
+
+TEST_CASE("with other threads all that was learnt counts, at another pace") {
+  Pace pace;
+  for (int i = 0; i < 20; ++i) pace.add_step(500 + 50 * (i % 5), 1.0 + 0.1 * (i % 5));
+  pace.add_evaluation(1000, 2.0);
+  pace.add_export(0.5);
+  const double step = pace.step_seconds(600);
+  pace.slow_down(4.0);
+  CHECK(pace.step_seconds(600) == doctest::Approx(4 * step));
+  CHECK(pace.evaluation_seconds(1000) == doctest::Approx(8.0));
+  CHECK(pace.export_seconds() == 0.5);  // one thread's work anyhow
+  for (int i = 0; i < 20; ++i) pace.add_step(600, 4 * step);
+  CHECK(pace.step_seconds(600) == doctest::Approx(4 * step));
 }
 
 TEST_CASE("evaluations and the export count, and before one was seen they are guessed") {

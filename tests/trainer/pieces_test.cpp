@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 #include <torch/torch.h>
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <set>
+#include <thread>
 
 #include "trainer/batching.h"
 #include "trainer/dropout.h"
@@ -163,6 +165,31 @@ TEST_CASE("a pool runs every task once and hands on what was thrown") {
                     std::runtime_error);
     threads.run(0, [](std::size_t, std::size_t) {});
   }
+}
+
+TEST_CASE("as many threads of a pool take part as its limit says, at any time") {
+  ThreadPool threads(4, 2);
+  CHECK(threads.threads() == 4);
+  CHECK(threads.limit() == 2);
+  for (const int limit : {2, 1, 4, 3, 1, 2}) {
+    CAPTURE(limit);
+    threads.set_limit(limit);
+    CHECK(threads.limit() == static_cast<std::size_t>(limit));
+    for (int round = 0; round < 20; ++round) {
+      // Each waits until all are there: none may be missing, and one more would be seen.
+      std::atomic<int> arrived = 0, too_many = 0;
+      threads.run(static_cast<std::size_t>(limit), [&](std::size_t, std::size_t thread) {
+        too_many += thread >= static_cast<std::size_t>(limit);
+        for (++arrived; arrived < limit;) std::this_thread::yield();
+      });
+      CHECK(arrived == limit);
+      CHECK(too_many == 0);
+    }
+  }
+  threads.set_limit(99);
+  CHECK(threads.limit() == 4);
+  threads.set_limit(0);
+  CHECK(threads.limit() == 1);
 }
 
 }  // namespace graft

@@ -146,6 +146,14 @@ TEST_CASE("a malformed order is refused by the path of the member") {
   CHECK(error_with([](auto& json) { json["unknown"] = 1; }) == "no error");
 }
 
+TEST_CASE("a number of threads is a decimal number of its own, at least 1") {
+  CHECK(write_thread_count(16) == "16\n");
+  CHECK(parse_thread_count("16\n") == 16);
+  CHECK(parse_thread_count("1") == 1);
+  for (const char* text : {"", "\n", "0", "-2", "+2", "2x", "1.5", " 2", "2\n\n", "4000000000"})
+    CHECK_FALSE(parse_thread_count(text));
+}
+
 TEST_CASE("a path that is not UTF-8 is refused rather than written as another path") {
   Order order = an_order();
   order.lanes[0].training_file.path = "/data/\xff";

@@ -27,15 +27,16 @@ double largest_difference(const ArchiveFiles& a, const ArchiveFiles& b, const ch
 
 }  // namespace
 
-TEST_CASE("three different lanes trained together equal the same lanes trained alone") {
+TEST_CASE("different lanes trained together equal the same lanes trained alone") {
   const ScratchDirectory scratch;
   const std::string backbone = backbone_with_dropout(scratch).string();
-  const std::vector<LaneOrder> lanes = three_lanes(scratch);
+  std::vector<LaneOrder> lanes = three_lanes(scratch);
+  for (const LaneOrder& lane : partly_frozen_lanes(scratch)) lanes.push_back(lane);
   Order together = tiny_order(lanes);
   together.backbone_directory = backbone;
   const auto records = run(together, scratch.path() / "together");
-  CHECK(all<LaneFinished>(records).size() == 3);
-  for (int k = 0; k < 3; ++k) {
+  CHECK(all<LaneFinished>(records).size() == lanes.size());
+  for (int k = 0; k < static_cast<int>(lanes.size()); ++k) {
     CAPTURE(k);
     Order alone = tiny_order({lanes[static_cast<std::size_t>(k)]});
     alone.backbone_directory = backbone;
@@ -157,15 +158,16 @@ TEST_CASE("a wish to stop ends the run at the next step without a bundle") {
   CHECK(all<RunFinished>(records)[0].cancelled);
 }
 
-TEST_CASE("long texts are cut and counted in a notice") {
+TEST_CASE("long texts are cut and counted once") {
   const ScratchDirectory scratch;
   LaneOrder lane = tiny_lane(scratch, "a", 2, 40, 1);
   lane.max_length = 4;
   const auto records = run(tiny_order({lane}), scratch.path() / "run");
-  const auto notices = all<Notice>(records);
-  REQUIRE(notices.size() == 1);
-  CHECK(notices[0].message.find("of 40 texts were longer than 4 tokens and were cut") !=
-        std::string::npos);
+  const auto ready = all<DataReady>(records);
+  REQUIRE(ready.size() == 1);
+  CHECK(ready[0].truncated_rows > 20);
+  CHECK(ready[0].truncated_rows <= 40);
+  CHECK(all<Notice>(records).empty());  // what customers read is made of the record
 }
 
 TEST_CASE("without validation rows the last epoch counts") {

@@ -65,6 +65,17 @@ inline ArchiveFiles bundle(const std::filesystem::path& directory, int lane) {
                       1 << 30);
 }
 
+// One with adapters in the upper layer alone, one without any.
+inline std::vector<LaneOrder> partly_frozen_lanes(const ScratchDirectory& scratch) {
+  LaneOrder upper = tiny_lane(scratch, "upper", 3, 60, 4);
+  upper.leave_out = {0};
+  upper.n_epochs = 3;
+  LaneOrder probe = tiny_lane(scratch, "probe", 2, 50, 5);
+  probe.method = AdapterMethod::head;
+  probe.n_epochs = 4;
+  return {upper, probe};
+}
+
 inline std::vector<LaneOrder> three_lanes(const ScratchDirectory& scratch) {
   LaneOrder a = tiny_lane(scratch, "a", 3, 60, 1);
   LaneOrder b = tiny_lane(scratch, "b", 2, 41, 2);

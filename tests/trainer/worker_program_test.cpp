@@ -11,6 +11,7 @@
 
 #include "tiny_task.h"
 #include "trainer/exit_codes.h"
+#include "trainer/precision.h"
 #include "trainer/run_failure.h"
 #include "trainer/run_report.h"
 
@@ -25,9 +26,15 @@ std::filesystem::path run_directory(const ScratchDirectory& scratch, std::vector
 }
 
 // The exit code of `graft-worker train`; address_space in bytes, RLIM_INFINITY: as it is here.
-int train(const std::filesystem::path& directory, rlim_t address_space = RLIM_INFINITY) {
+// held_to_avx2: as on a CPU without bf16.
+int train(const std::filesystem::path& directory, rlim_t address_space = RLIM_INFINITY,
+          bool held_to_avx2 = false) {
   const pid_t child = ::fork();
   if (child == 0) {
+    if (held_to_avx2) {
+      ::setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
+      ::setenv("ATEN_CPU_CAPABILITY", "avx2", 1);
+    }
     const rlimit limit{address_space, address_space};
     if (address_space != RLIM_INFINITY && ::setrlimit(RLIMIT_AS, &limit) != 0) ::_exit(126);
     ::execl(GRAFT_WORKER_PROGRAM, GRAFT_WORKER_PROGRAM, "train", directory.c_str(), nullptr);
@@ -123,6 +130,28 @@ TEST_CASE("a run without enough memory fails as out_of_memory and says what need
   CHECK(failed->message.find("smaller batch_size") != std::string::npos);
 }
 
+TEST_CASE("a precision that the machine does not have fails the run and names the way out") {
+  const ScratchDirectory scratch;
+  const auto directory = run_directory(scratch, {tiny_lane(scratch, "one", 2, 40, 1)});
+  Order order = parse_order(read_text(directory / "order.json"));
+  order.precision = Precision::bf16;
+  write_text(directory / "order.json", write_order(order));
+  CHECK(train(directory, RLIM_INFINITY, true) == exit_failure);
+  const auto records = records_of(directory);
+  const auto* failed = find<RunFailed>(records);
+  REQUIRE(failed != nullptr);
+  CHECK(failed->code == "precision_unavailable");
+  CHECK(failed->message.find("bf16") != std::string::npos);
+  CHECK(failed->message.find("auto or fp32") != std::string::npos);
+  CHECK(failed->message.find("--precision") != std::string::npos);
+  CHECK(find<LaneFinished>(records) == nullptr);
+
+  order.precision = Precision::automatic;
+  write_text(directory / "order.json", write_order(order));
+  CHECK(train(directory, RLIM_INFINITY, true) == exit_success);
+  CHECK(find<RunStarted>(records_of(directory))->precision == "fp32");
+}
+
 TEST_CASE("failures have the codes that the scheduler and customers know") {
   const auto code = [](const auto& error) {
     return describe_failure(std::make_exception_ptr(error)).code;
@@ -135,6 +164,7 @@ TEST_CASE("failures have the codes that the scheduler and customers know") {
   CHECK(system(ENOMEM) == "out_of_memory");
   CHECK(system(EIO) == "worker_error");
   CHECK(code(std::bad_alloc()) == "out_of_memory");
+  CHECK(code(PrecisionError("no")) == "precision_unavailable");
   CHECK(code(ProtocolError("no lanes")) == "invalid_order");
   CHECK(code(std::runtime_error("?")) == "worker_error");
 }

@@ -9,7 +9,7 @@ import tempfile
 import measured_process
 
 
-def order(work, lanes, precision):
+def order(work, lanes, precision, cache):
     """The order of a run: the same rows in each lane, with seeds from the given one on; no row held out."""
     source = pathlib.Path(work["train"])
     lane = {"job_id": "job", "adapter_name": "bench", "task_name": "bench",
@@ -21,7 +21,7 @@ def order(work, lanes, precision):
             "warmup_ratio": 0.1, "weight_decay": 0.0}
     whole = {"protocol_version": 1, "run_id": "bench", "backbone_name": "bench",
              "backbone_directory": work["backbone"], "backbone_sha256": "", "program_version": "bench",
-             "threads": work["threads"], "device": "cpu",
+             "threads": work["threads"], "device": "cpu", "cache_directory": str(cache),
              "lanes": [lane | {"trial_id": f"trial-{k}", "seed": work["seed"] + k} for k in range(lanes)]}
     return whole | ({"precision": precision} if precision else {})
 
@@ -41,7 +41,7 @@ def measured_part(records):
 def train(worker, work, lanes, precision, environment):
     with tempfile.TemporaryDirectory() as scratch:
         run = pathlib.Path(scratch)
-        (run / "order.json").write_text(json.dumps(order(work, lanes, precision)))
+        (run / "order.json").write_text(json.dumps(order(work, lanes, precision, run / "cache")))
         peaks = measured_process.run([worker, "train", str(run)], environment)
         records = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()]
         finished = [record["metrics"] for record in records if record["type"] == "lane_finished"]
