@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "services/job_defaults.h"
 #include "trainer/protocol.h"
@@ -78,8 +79,8 @@ std::optional<std::vector<int>> read_layers(JsonFields& fields, const Json& valu
                      value.is_number() ? "invalid_value" : "invalid_type");
     return std::nullopt;
   }
-  std::vector<int> below;
-  for (int i = 0; i < layers - static_cast<int>(value.get<double>()); ++i) below.push_back(i);
+  std::vector<int> below(static_cast<std::size_t>(layers - value.get<double>()));
+  std::iota(below.begin(), below.end(), 0);
   return below;
 }
 
