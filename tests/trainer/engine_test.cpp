@@ -224,10 +224,10 @@ TEST_CASE("kept states of frozen layers give the bits that computing them again 
   for (const Precision precision : {Precision::fp32, Precision::bf16}) {
     if (precision == Precision::bf16 && speeds.bf16 == 0) continue;
     CAPTURE(to_string(precision));
-    Engine never(backbone, {2, precision, scratch.path(), true, nowhere});
+    Engine never(backbone, {2, precision, scratch.path(), true, 0, nowhere});
     for (const auto& limits : {in_memory, in_file}) {
       CAPTURE(limits.memory_bytes);
-      Engine keeping(backbone, {2, precision, scratch.path(), true, limits});
+      Engine keeping(backbone, {2, precision, scratch.path(), true, 0, limits});
       for (Trial& trial : trials(backbone)) {
         const std::size_t frozen = frozen_layers(trial.model.adapter);
         CAPTURE(frozen);
