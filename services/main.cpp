@@ -112,7 +112,7 @@ FindBackbone finder(const std::vector<BackboneInfo>& backbones) {
 CoreBudget take_cores(const Config& config) {
   const int processors = allowed_processors();
   const std::optional<double> quota = cgroup_cores();
-  const CoreBudget budget = plan_budget(config.cores, usable_cores(processors, quota));
+  CoreBudget budget = plan_budget(config.cores, usable_cores(processors, quota));
   if (!budget.cut.empty()) {
     spdlog::warn("more was asked for ({}) than the budget has: it is {} cores", budget.cut,
                  budget.cores);
