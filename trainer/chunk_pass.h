@@ -69,6 +69,9 @@ class ChunkPass {
   bool load_frozen(const Chunk& chunk, const PassLane<T>& lane);
   void keep_frozen(const Chunk& chunk, const PassLane<T>& lane);
   std::int64_t frozen_tokens(const ChunkRow& row, const PassLane<T>& lane) const;
+  template <class Use>
+  void for_each_row(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,
+                    Use use) const;
   void attend(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,
               const LayerTape<T>& tape);
   void attend_backward(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer, bool last,

@@ -52,18 +52,14 @@ template <class T>
 void ChunkPass<T>::attend_backward(const Chunk& chunk, const PassLane<T>& lane, std::size_t layer,
                                    bool last, const LayerTape<T>& tape) {
   const std::int64_t hidden = config_.hidden_size;
-  const DropoutSite site = DropoutSite::attention_weights(layer);
-  const DropoutRule rule = lane.dropout.rule(site, config_.attention_dropout);
-  for (std::size_t r = 0; r < chunk.rows.size(); ++r) {
-    const ChunkRow& row = chunk.rows[r];
-    const AttentionShape shape{row.length, last ? 1 : row.length, config_.heads,
-                               hidden / config_.heads};
-    const std::int64_t from = last ? static_cast<std::int64_t>(r) : row.begin;
-    kernels_.attention_backward(
-        shape, tape.query_key_value + row.begin * 3 * hidden, 3 * hidden, hidden, 2 * hidden,
-        lane.dropout.key(site, row.row), rule, panel_.data() + from * hidden, hidden,
-        qkv_gradient_.data() + row.begin * 3 * hidden, attention_scratch_.data());
-  }
+  for_each_row(chunk, lane, layer, last,
+               [&](const ChunkRow& row, const AttentionShape& shape, std::int64_t place,
+                   std::uint64_t key, DropoutRule rule) {
+                 kernels_.attention_backward(
+                     shape, tape.query_key_value + row.begin * 3 * hidden, 3 * hidden, hidden,
+                     2 * hidden, key, rule, panel_.data() + place * hidden, hidden,
+                     qkv_gradient_.data() + row.begin * 3 * hidden, attention_scratch_.data());
+               });
 }
 
 template <class T>
