@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # embed_files.py OUT.cpp DIRECTORY [URL_PATH=FILE ...]
-# Writes every file below DIRECTORY, and the named ones, as a C++ table for services/static_files.h.
+# Writes every file below DIRECTORY, and the named ones, as a C++ table for services/http/static_files.h.
 # index.html is served at /. Files under assets/ have their hash in their name and never change.
 import hashlib
 import pathlib
@@ -56,7 +56,7 @@ def main():
         files[url] = pathlib.Path(path)
     text = (
         "// Made by cmake/embed_files.py at build time; not to be edited.\n"
-        '#include "services/static_files.h"\n\nnamespace graft {\nnamespace {\n\n'
+        '#include "services/http/static_files.h"\n\nnamespace graft {\nnamespace {\n\n'
         "constexpr StaticFile files[] = {\n"
         + "".join(entry(url, path) for url, path in files.items())
         + "};\n\n}  // namespace\n\n"

@@ -1,6 +1,7 @@
 // fork and exec. Between the two only async-signal-safe calls are made, because the daemon has
 // threads: everything that allocates is prepared before.
 #include "scheduler/child_process.h"
+#include "trainer/durable/descriptor.h"
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -21,28 +22,6 @@ namespace {
 
 [[noreturn]] void fail(int error, const std::string& what) {
   throw std::system_error(error, std::generic_category(), what);
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return number_; }
-  void close() {
-    if (number_ >= 0) ::close(number_);
-    number_ = -1;
-  }
-
- private:
-  int number_;
-};
-
-int open_or_fail(const std::filesystem::path& path, int flags) {
-  const int number = ::open(path.c_str(), flags | O_CLOEXEC, 0640);
-  if (number < 0) fail(errno, "cannot open " + path.string());
-  return number;
 }
 
 std::vector<std::string> merged_environment(
@@ -183,8 +162,8 @@ pid_t start_child(const ChildCommand& command) {
   const std::string memory_score = std::to_string(command.out_of_memory_score);
   const std::string nice_text = std::to_string(command.nice);
 
-  const Descriptor input(open_or_fail("/dev/null", O_RDONLY));
-  const Descriptor output(open_or_fail(command.log, O_WRONLY | O_CREAT | O_APPEND));
+  const Descriptor input = open_file("/dev/null", O_RDONLY);
+  const Descriptor output = open_file(command.log, O_WRONLY | O_CREAT | O_APPEND);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail(errno, "cannot make a pipe");
   const Descriptor error_reader(ends[0]);
@@ -195,9 +174,9 @@ pid_t start_child(const ChildCommand& command) {
                           environment.data(),
                           memory_score.c_str(),
                           nice_text.c_str(),
-                          input.get(),
-                          output.get(),
-                          error_writer.get(),
+                          input.number(),
+                          output.number(),
+                          error_writer.number(),
                           command.nice,
                           ::getpid(),
                           command.dies_with_starter};
@@ -211,7 +190,7 @@ pid_t start_child(const ChildCommand& command) {
   }
   if (pid < 0) fail(fork_error, "cannot start another process");
   error_writer.close();
-  if (const int error = read_exec_error(error_reader.get()); error != 0) {
+  if (const int error = read_exec_error(error_reader.number()); error != 0) {
     int status;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     fail(error, "cannot run " + command.program.string());

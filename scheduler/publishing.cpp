@@ -8,7 +8,7 @@
 
 #include "storage/adapters.h"
 #include "storage/jobs.h"
-#include "storage/sha256.h"
+#include "trainer/durable/sha256.h"
 
 namespace graft {
 namespace {
@@ -40,7 +40,7 @@ std::optional<Blob> take_bundle(const BlobStore& blobs, const LaneFinished& fini
   if (!bundle) return std::nullopt;
   std::error_code error;
   if (fs::is_regular_file(fs::symlink_status(*bundle, error))) {
-    if (sha256_hex_of_file(*bundle) != finished.bundle_sha256) return std::nullopt;
+    if (sha256_of_file(*bundle) != finished.bundle_sha256) return std::nullopt;
     return blobs.adopt(name_to_move(*bundle), finished.bundle_sha256);
   }
   // Moved in before a crash, where no second name could be made.

@@ -13,7 +13,7 @@
 #include "storage/events.h"
 #include "storage/jobs.h"
 #include "storage/runs.h"
-#include "trainer/protocol_events.h"
+#include "trainer/contract/protocol_events.h"
 
 namespace graft {
 

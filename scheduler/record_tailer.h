@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "trainer/protocol.h"
+#include "trainer/contract/protocol.h"
 
 namespace graft {
 

@@ -4,7 +4,7 @@
 #include <csignal>
 #include <cstring>
 
-#include "trainer/exit_codes.h"
+#include "trainer/contract/exit_codes.h"
 
 namespace graft {
 namespace {

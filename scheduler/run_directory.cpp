@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "storage/database.h"
+#include "trainer/durable/atomic_file.h"
+#include "trainer/durable/descriptor.h"
 
 namespace graft {
 namespace {
@@ -24,45 +26,20 @@ namespace fs = std::filesystem;
                      error == ENOSPC || error == EDQUOT);
 }
 
-class Descriptor {
- public:
-  Descriptor(const fs::path& path, int flags) : path_(path) {
-    do {
-      number_ = ::open(path.c_str(), flags | O_CLOEXEC, 0640);
-    } while (number_ < 0 && errno == EINTR);
-    if (number_ < 0) fail("cannot open", path, errno);
+// For callers who ask whether the disk is full.
+template <class Write>
+void write_or_fail(const Write& write) {
+  try {
+    write();
+  } catch (const std::system_error& error) {
+    throw StorageError(error.what(), is_full_disk(error.code()));
   }
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  void write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::write(number_, bytes.data(), bytes.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) fail("cannot write", path_, errno);
-      bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
-  }
-  void sync() {
-    if (::fsync(number_) != 0) fail("cannot sync", path_, errno);
-  }
-
- private:
-  fs::path path_;
-  int number_ = -1;
-};
+}
 
 void make_directory(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) fail("cannot make", path, error.value());
-}
-
-void sync_directory(const fs::path& path) {
-  Descriptor(path, O_RDONLY | O_DIRECTORY).sync();
 }
 
 // Empty where it cannot be read.
@@ -92,26 +69,16 @@ std::optional<fs::path> RunDirectory::file(std::string_view relative) const {
 
 void RunDirectory::write_order(const Order& order) const {
   make_directory(path_);
-  const fs::path temporary = path_ / "order.json.new";
-  {
-    Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    file.write(graft::write_order(order));
-    file.write("\n");
-    file.sync();
-  }
-  if (::rename(temporary.c_str(), this->order().c_str()) != 0) {
-    fail("cannot rename", temporary, errno);
-  }
-  sync_directory(path_);
-  sync_directory(path_.parent_path());
+  write_or_fail([&] {
+    write_file_atomically(this->order(), graft::write_order(order) + "\n");
+    sync_directory(path_.parent_path());
+  });
 }
 
 void RunDirectory::write_threads(int threads) const {
-  const fs::path temporary = path_ / "threads.new";
-  Descriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC).write(write_thread_count(threads));
-  if (::rename(temporary.c_str(), threads_file().c_str()) != 0) {
-    fail("cannot rename", temporary, errno);
-  }
+  write_or_fail([&] {
+    write_file_atomically(threads_file(), write_thread_count(threads), Durability::renamed);
+  });
 }
 
 std::optional<int> RunDirectory::threads() const {
@@ -127,12 +94,7 @@ std::optional<int> RunDirectory::order_threads() const {
 }
 
 bool RunDirectory::ask_to_cancel() const {
-  try {
-    const Descriptor made(cancel(), O_WRONLY | O_CREAT);
-    return true;
-  } catch (const StorageError&) {
-    return false;
-  }
+  return bool{try_open_file(cancel(), O_WRONLY | O_CREAT)};
 }
 
 std::string RunDirectory::log_ending(std::size_t max_length) const {

@@ -1,5 +1,6 @@
-// One directory runs/<id>/: where the files of the run contract (trainer/protocol.h) lie, and the
-// ones that the scheduler writes. Paths only; what it holds is on disk. For the scheduler's thread.
+// One directory runs/<id>/: where the files of the run contract (trainer/contract/protocol.h) lie,
+// and the ones that the scheduler writes. Paths only; what it holds is on disk. For the scheduler's
+// thread.
 #pragma once
 
 #include <filesystem>
@@ -8,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "trainer/protocol.h"
+#include "trainer/contract/protocol.h"
 
 namespace graft {
 

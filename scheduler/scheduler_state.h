@@ -18,7 +18,7 @@
 #include "scheduler/run_directory.h"
 #include "scheduler/scheduler.h"
 #include "storage/records.h"
-#include "trainer/protocol.h"
+#include "trainer/contract/protocol.h"
 
 namespace graft {
 

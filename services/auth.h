@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "services/server.h"
+#include "services/http/server.h"
 #include "services/service_context.h"
 
 namespace graft {

@@ -14,7 +14,7 @@
 
 #include "scheduler/core_budget.h"
 #include "services/auth.h"
-#include "trainer/protocol.h"
+#include "trainer/contract/protocol.h"
 
 namespace graft {
 

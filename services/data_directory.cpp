@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "trainer/durable/descriptor.h"
+
 namespace graft {
 namespace {
 
@@ -24,16 +26,13 @@ std::filesystem::path make_private_directory() {
   return path;
 }
 
-int lock_file(const std::filesystem::path& path) {
+Descriptor lock_file(const std::filesystem::path& path) {
   // Close-on-exec: a worker that outlives the daemon must not hold its lock.
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0)
-    throw std::runtime_error("cannot open " + path.string() + ": " + std::strerror(errno));
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  Descriptor file = open_file(path, O_RDWR | O_CREAT, 0600);
+  if (::flock(file.number(), LOCK_EX | LOCK_NB) == 0) return file;
   const int failure = errno;
   char pid[24] = {};
-  const ssize_t bytes = ::read(fd, pid, sizeof pid - 1);
-  ::close(fd);
+  const ssize_t bytes = ::read(file.number(), pid, sizeof pid - 1);
   if (failure != EWOULDBLOCK) {
     throw std::runtime_error("cannot lock " + path.string() + ": " + std::strerror(failure));
   }
@@ -61,7 +60,7 @@ DataDirectory::DataDirectory(std::filesystem::path path) : path_(std::move(path)
   make(cache());
   lock_ = lock_file(path_ / "graftd.lock");
   const std::string pid = std::to_string(::getpid());
-  if (::ftruncate(lock_, 0) != 0 || ::write(lock_, pid.data(), pid.size()) < 0) {
+  if (::ftruncate(lock_.number(), 0) != 0 || ::write(lock_.number(), pid.data(), pid.size()) < 0) {
     // The lock holds without it; the number is for people.
   }
   predict_socket_ = path_ / "serve.sock";
@@ -71,7 +70,6 @@ DataDirectory::DataDirectory(std::filesystem::path path) : path_(std::move(path)
 }
 
 DataDirectory::~DataDirectory() {
-  ::close(lock_);
   std::error_code ignored;
   if (!socket_directory_.empty()) std::filesystem::remove_all(socket_directory_, ignored);
 }

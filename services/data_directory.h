@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "trainer/durable/descriptor.h"
+
 namespace graft {
 
 class DataDirectory {
@@ -29,7 +31,7 @@ class DataDirectory {
  private:
   const std::filesystem::path path_;
   std::filesystem::path predict_socket_, socket_directory_;
-  int lock_ = -1;
+  Descriptor lock_;
 };
 
 }  // namespace graft

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "services/http.h"
+#include "services/http/message.h"
 
 namespace graft {
 namespace {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "services/config.h"
-#include "services/server.h"
+#include "services/http/server.h"
 
 namespace graft {
 

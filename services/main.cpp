@@ -17,12 +17,12 @@
 #include "services/auth.h"
 #include "services/config.h"
 #include "services/data_directory.h"
+#include "services/http/server.h"
+#include "services/http/static_files.h"
 #include "services/logging.h"
-#include "services/routes.h"
+#include "services/routes/routes.h"
 #include "services/scheduler_loop.h"
-#include "services/server.h"
 #include "services/service_context.h"
-#include "services/static_files.h"
 #include "storage/customers.h"
 
 namespace graft {

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <thread>
 
-#include "services/router.h"
+#include "services/http/router.h"
 
 namespace graft {
 namespace {

@@ -11,7 +11,7 @@
 #include <set>
 #include <vector>
 
-#include "trainer/protocol.h"
+#include "trainer/contract/protocol.h"
 
 namespace graft {
 

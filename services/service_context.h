@@ -12,7 +12,7 @@
 #include "services/predict_client.h"
 #include "storage/blob_store.h"
 #include "storage/records.h"
-#include "trainer/backbone_identity.h"
+#include "trainer/contract/backbone_identity.h"
 
 namespace graft {
 

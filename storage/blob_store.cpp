@@ -13,7 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "storage/sha256.h"
+#include "trainer/durable/descriptor.h"
+#include "trainer/durable/sha256.h"
 
 namespace graft {
 namespace {
@@ -27,27 +28,9 @@ namespace fs = std::filesystem;
       disk_full);
 }
 
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { close(); }
-  int value() const { return value_; }
-  void reset(int value) {
-    close();
-    value_ = value;
-  }
-  int close() { return value_ < 0 ? 0 : ::close(std::exchange(value_, -1)); }
-
- private:
-  int value_ = -1;
-};
-
 void sync(const fs::path& path) {
-  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.value() < 0 || ::fsync(descriptor.value()) != 0) {
+  const Descriptor descriptor = try_open_file(path, O_RDONLY);
+  if (!descriptor || ::fsync(descriptor.number()) != 0) {
     fail("cannot flush", path, errno);
   }
 }
@@ -90,13 +73,13 @@ bool rename_into_place(const fs::path& directory, const fs::path& from, std::str
 
 // Hands the file to `take` piece by piece.
 void read_file(const fs::path& path, const std::function<void(std::span<const std::byte>)>& take) {
-  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.value() < 0) {
+  const Descriptor descriptor = try_open_file(path, O_RDONLY);
+  if (!descriptor) {
     fail("cannot read", path, errno);
   }
   std::vector<std::byte> buffer(1 << 20);
   while (true) {
-    const ssize_t got = ::read(descriptor.value(), buffer.data(), buffer.size());
+    const ssize_t got = ::read(descriptor.number(), buffer.data(), buffer.size());
     if (got == 0) {
       return;
     }
@@ -107,6 +90,12 @@ void read_file(const fs::path& path, const std::function<void(std::span<const st
       take(std::span(buffer).first(static_cast<std::size_t>(got)));
     }
   }
+}
+
+std::string hash_of(const fs::path& file) {
+  Sha256 digest;
+  read_file(file, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
+  return digest.hex();
 }
 
 }  // namespace
@@ -128,8 +117,8 @@ struct BlobWriter::State {
 BlobWriter::BlobWriter(fs::path directory) : state_(std::make_unique<State>()) {
   state_->directory = std::move(directory);
   std::string name = (state_->directory / "tmp" / "XXXXXX").string();
-  state_->descriptor.reset(::mkostemp(name.data(), O_CLOEXEC));
-  if (state_->descriptor.value() < 0) {
+  state_->descriptor = Descriptor(::mkostemp(name.data(), O_CLOEXEC));
+  if (!state_->descriptor) {
     fail("cannot write in", state_->directory / "tmp", errno);
   }
   state_->temporary = name;
@@ -143,7 +132,7 @@ void BlobWriter::write(std::span<const std::byte> bytes) {
   state_->digest.update(bytes);
   state_->bytes += static_cast<std::int64_t>(bytes.size());
   while (!bytes.empty()) {
-    const ssize_t written = ::write(state_->descriptor.value(), bytes.data(), bytes.size());
+    const ssize_t written = ::write(state_->descriptor.number(), bytes.data(), bytes.size());
     if (written < 0) {
       if (errno == EINTR) {
         continue;
@@ -160,8 +149,8 @@ std::int64_t BlobWriter::bytes() const {
 
 Blob BlobWriter::finish() {
   assert(state_);
-  if (::fchmod(state_->descriptor.value(), 0400) != 0 || ::fsync(state_->descriptor.value()) != 0 ||
-      state_->descriptor.close() != 0) {
+  if (::fchmod(state_->descriptor.number(), 0400) != 0 ||
+      ::fsync(state_->descriptor.number()) != 0 || ::close(state_->descriptor.release()) != 0) {
     fail("cannot flush", state_->temporary, errno);
   }
   Blob blob{state_->digest.hex(), state_->bytes};
@@ -191,7 +180,7 @@ Blob BlobStore::put(std::string_view bytes) const {
 }
 
 Blob BlobStore::adopt(const fs::path& file, std::string_view sha256) const {
-  const std::string found = sha256_hex_of_file(file);
+  const std::string found = hash_of(file);
   if (found != sha256) {
     throw StorageError(file.string() + " has SHA-256 " + found + " instead of " +
                            std::string(sha256) + ": it was changed or cut short",
@@ -224,7 +213,7 @@ bool BlobStore::exists(std::string_view sha256) const {
 }
 
 bool BlobStore::verify(std::string_view sha256) const {
-  return exists(sha256) && sha256_hex_of_file(path(sha256)) == sha256;
+  return exists(sha256) && hash_of(path(sha256)) == sha256;
 }
 
 void BlobStore::remove(std::string_view sha256) const {

@@ -4,8 +4,8 @@
 #include <stdexcept>
 
 #include "storage/identifiers.h"
-#include "storage/sha256.h"
 #include "storage/statement.h"
+#include "trainer/durable/sha256.h"
 
 namespace graft {
 namespace {
@@ -70,7 +70,7 @@ NewApiKey create_api_key(Database& database, std::string_view customer_name, Uni
   Statement(database,
             "INSERT INTO api_keys (public_id, customer_id, prefix, secret_sha256, created_at) "
             "VALUES (?, ?, ?, ?, ?)",
-            made.key.id, customer.id, made.key.prefix, sha256_hex(made.secret), now)
+            made.key.id, customer.id, made.key.prefix, sha256_of_bytes(made.secret), now)
       .run();
   return made;
 }
@@ -102,7 +102,7 @@ std::optional<Customer> authenticate(Database& database, std::string_view secret
                       "SELECT c.id, c.name, c.created_at FROM api_keys k "
                       "CROSS JOIN customers c ON c.id = k.customer_id "
                       "WHERE k.secret_sha256 = ? AND k.revoked_at IS NULL",
-                      sha256_hex(secret));
+                      sha256_of_bytes(secret));
   return read_customer(statement);
 }
 

@@ -10,10 +10,10 @@
 #include <ostream>
 #include <string>
 
-#include "trainer/engine.h"
-#include "trainer/optimizer.h"
-#include "trainer/processor.h"
-#include "trainer/seeded_random.h"
+#include "trainer/contract/seeded_random.h"
+#include "trainer/fast/engine.h"
+#include "trainer/fast/processor.h"
+#include "trainer/training/optimizer.h"
 
 namespace graft {
 namespace {

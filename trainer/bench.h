@@ -5,7 +5,7 @@
 #include <iosfwd>
 #include <vector>
 
-#include "trainer/protocol.h"
+#include "trainer/contract/protocol.h"
 
 namespace graft {
 

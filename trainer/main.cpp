@@ -9,15 +9,15 @@
 #include <iostream>
 #include <sstream>
 
-#include "trainer/archive.h"
 #include "trainer/bench.h"
-#include "trainer/content_hash.h"
-#include "trainer/exit_codes.h"
-#include "trainer/log.h"
-#include "trainer/predict_server.h"
-#include "trainer/run_failure.h"
-#include "trainer/training_run.h"
-#include "trainer/version.h"
+#include "trainer/bundle/archive.h"
+#include "trainer/contract/exit_codes.h"
+#include "trainer/contract/version.h"
+#include "trainer/durable/sha256.h"
+#include "trainer/serving/predict_server.h"
+#include "trainer/text/log.h"
+#include "trainer/training/run_failure.h"
+#include "trainer/training/training_run.h"
 
 namespace graft {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "scheduler/retry_policy.h"
 #include "tests/scheduler/service.h"
-#include "trainer/exit_codes.h"
+#include "trainer/contract/exit_codes.h"
 
 using namespace graft;
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "http_client.h"
+#include "tests/services/http_client.h"
 
 using graft::testing::Connection;
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <thread>
 
-#include "services/router.h"
+#include "services/http/router.h"
 
 using namespace graft;
 

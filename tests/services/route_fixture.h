@@ -14,8 +14,8 @@
 #include <sstream>
 
 #include "services/auth.h"
-#include "services/routes.h"
-#include "services/wire.h"
+#include "services/routes/routes.h"
+#include "services/wire/answers.h"
 #include "storage/adapters.h"
 #include "storage/customers.h"
 #include "storage/files.h"

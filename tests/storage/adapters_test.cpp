@@ -21,8 +21,8 @@ TEST_CASE("publishing makes the next version of the task and ends the job in one
   CHECK(version.job_id == job.id);
   CHECK(version.trial_id == list_trials(database, job.id).at(0).id);
   CHECK(version.backbone_name == "minilm");
-  CHECK(version.backbone_sha256 == sha256_hex("backbone"));
-  CHECK(version.bundle_sha256 == sha256_hex("bundle of " + job.id));
+  CHECK(version.backbone_sha256 == sha256_of_bytes("backbone"));
+  CHECK(version.bundle_sha256 == sha256_of_bytes("bundle of " + job.id));
   CHECK(version.labels == std::vector<std::string>{"negative", "positive"});
   CHECK(version.metrics == R"({"valid_accuracy":0.5})");
   CHECK(version.created_at == noon + 5);
@@ -39,7 +39,7 @@ TEST_CASE("publishing makes the next version of the task and ends the job in one
   REQUIRE(done.result_files.size() == 1);
   const File results = find_file(database, acme.id, done.result_files[0], noon + 5).value();
   CHECK(results.purpose == "fine-tune-results");
-  CHECK(results.sha256 == sha256_hex("step,train_loss\n"));
+  CHECK(results.sha256 == sha256_of_bytes("step,train_loss\n"));
   const auto events = list_events(database, job.id, {}).items;
   CHECK(events[0].message == "Fine tuning job successfully completed");
   CHECK(events[1].message == "New fine-tuned model created: " + version.model_id);
@@ -127,7 +127,7 @@ TEST_CASE("adapter versions and their labels refuse every change, each with a re
   };
   const std::string immutable =
       "database: adapter versions are immutable: train the task again for a new version";
-  CHECK(refused("UPDATE adapter_versions SET bundle_sha256 = '" + sha256_hex("x") + "'") ==
+  CHECK(refused("UPDATE adapter_versions SET bundle_sha256 = '" + sha256_of_bytes("x") + "'") ==
         immutable);
   CHECK(refused("UPDATE adapter_versions SET metrics = '{}'") == immutable);
   CHECK(refused("UPDATE adapter_versions SET task_id = task_id") == immutable);

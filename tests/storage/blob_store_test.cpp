@@ -77,7 +77,7 @@ TEST_CASE("a blob is found under the hash of its bytes in a two-level fan-out") 
   CHECK((status.st_mode & 0777) == 0400);
   CHECK(blobs.put("hello").sha256 == blob.sha256);
   CHECK(blobs.put("").bytes == 0);
-  CHECK(blobs.verify(sha256_hex("")));
+  CHECK(blobs.verify(sha256_of_bytes("")));
 }
 
 TEST_CASE("a blob written in pieces is absent until it is finished, and gone where it never is") {
@@ -89,11 +89,11 @@ TEST_CASE("a blob written in pieces is absent until it is finished, and gone whe
     writer.write(bytes_of("ab"));
     writer.write(bytes_of(large));
     CHECK(writer.bytes() == 3'000'002);
-    CHECK_FALSE(blobs.exists(sha256_hex("ab" + large)));
+    CHECK_FALSE(blobs.exists(sha256_of_bytes("ab" + large)));
     BlobWriter moved = std::move(writer);
-    CHECK(moved.finish().sha256 == sha256_hex("ab" + large));
+    CHECK(moved.finish().sha256 == sha256_of_bytes("ab" + large));
   }
-  CHECK(blobs.verify(sha256_hex("ab" + large)));
+  CHECK(blobs.verify(sha256_of_bytes("ab" + large)));
   {
     BlobWriter abandoned = blobs.begin();
     abandoned.write(bytes_of("half"));
@@ -131,14 +131,14 @@ TEST_CASE("a worker's file is moved in where its bytes are what was promised") {
   ScratchDirectory directory;
   const BlobStore blobs(directory / "blobs");
   write_file(directory / "result.zip", "bundle");
-  CHECK_THROWS_AS(blobs.adopt(directory / "result.zip", sha256_hex("other")), StorageError);
+  CHECK_THROWS_AS(blobs.adopt(directory / "result.zip", sha256_of_bytes("other")), StorageError);
   CHECK(fs::exists(directory / "result.zip"));
   CHECK(count_files(directory / "blobs") == 0);
-  const Blob blob = blobs.adopt(directory / "result.zip", sha256_hex("bundle"));
+  const Blob blob = blobs.adopt(directory / "result.zip", sha256_of_bytes("bundle"));
   CHECK(blob.bytes == 6);
   CHECK(blobs.verify(blob.sha256));
   CHECK_FALSE(fs::exists(directory / "result.zip"));
-  CHECK_THROWS_AS(blobs.adopt(directory / "result.zip", sha256_hex("bundle")), StorageError);
+  CHECK_THROWS_AS(blobs.adopt(directory / "result.zip", sha256_of_bytes("bundle")), StorageError);
 
   // The same bytes under a second name: a rename between them does nothing, and the name goes all
   // the same.
@@ -157,8 +157,8 @@ TEST_CASE("a worker's file on another file system is copied in") {
   const BlobStore blobs(directory / "blobs");
   const std::string bundle(300'000, 'b');
   write_file(other / "result.zip", bundle);
-  CHECK(blobs.adopt(other / "result.zip", sha256_hex(bundle)).bytes == 300'000);
-  CHECK(blobs.verify(sha256_hex(bundle)));
+  CHECK(blobs.adopt(other / "result.zip", sha256_of_bytes(bundle)).bytes == 300'000);
+  CHECK(blobs.verify(sha256_of_bytes(bundle)));
   CHECK_FALSE(fs::exists(other / "result.zip"));
   CHECK(count_files(directory / "blobs" / "tmp") == 0);
 }
@@ -228,8 +228,8 @@ TEST_CASE("the sweep asks the database: files, unfinished jobs and versions keep
   CHECK(sweep(noon + 10) == 2);
   CHECK_FALSE(blobs.exists(training.sha256));
   CHECK_FALSE(blobs.exists(validation.sha256));
-  CHECK(blobs.exists(sha256_hex("bundle of " + job.id)));
-  CHECK(blobs.exists(sha256_hex("step,train_loss\n")));
+  CHECK(blobs.exists(sha256_of_bytes("bundle of " + job.id)));
+  CHECK(blobs.exists(sha256_of_bytes("step,train_loss\n")));
   CHECK(blobs.exists(live.sha256));
 }
 

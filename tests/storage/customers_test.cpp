@@ -33,7 +33,7 @@ TEST_CASE("a key is shown once, authenticates its customer, and is stored as a h
   CHECK_FALSE(authenticate(database, "").has_value());
   CHECK_FALSE(authenticate(database, made.secret.substr(0, 48)).has_value());
   CHECK_FALSE(authenticate(database, made.secret + "x").has_value());
-  CHECK_FALSE(authenticate(database, sha256_hex(made.secret)).has_value());
+  CHECK_FALSE(authenticate(database, sha256_of_bytes(made.secret)).has_value());
 
   const auto keys = list_api_keys(database);
   REQUIRE(keys.size() == 2);

@@ -45,7 +45,7 @@ TEST_CASE("creating a job writes the job, its task, its trials, its metadata and
   CHECK_FALSE(job.started_at.has_value());
   CHECK_FALSE(job.finished_at.has_value());
   CHECK(job.model == "minilm");
-  CHECK(job.backbone_sha256 == sha256_hex("backbone"));
+  CHECK(job.backbone_sha256 == sha256_of_bytes("backbone"));
   CHECK(job.training_file == training.id);
   CHECK(job.validation_file == validation.id);
   CHECK(job.suffix == "s1");

@@ -123,7 +123,7 @@ std::vector<Call> reading_calls() {
       {"is_blob_referenced",
        [](Database& d) {
          CHECK(is_blob_referenced(d, filled_hash, 0));
-         CHECK_FALSE(is_blob_referenced(d, sha256_hex("none"), 0));
+         CHECK_FALSE(is_blob_referenced(d, sha256_of_bytes("none"), 0));
        }},
       {"find_job", [](Database& d) { CHECK(find_job(d, 1, "ftjob-9")); }},
       {"list_jobs", [](Database& d) { CHECK(list_jobs(d, 1, {}).has_more); }},

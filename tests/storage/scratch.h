@@ -9,10 +9,10 @@
 #include "storage/files.h"
 #include "storage/jobs.h"
 #include "storage/runs.h"
-#include "storage/sha256.h"
 #include "storage/statement.h"
 #include "storage/tasks.h"
 #include "tests/support/scratch_directory.h"
+#include "trainer/durable/sha256.h"
 
 namespace graft {
 
@@ -25,7 +25,7 @@ struct ScratchDatabase {
 constexpr UnixTime noon = 1'790'000'000;
 
 inline Blob blob_of(const std::string& bytes) {
-  return {sha256_hex(bytes), static_cast<std::int64_t>(bytes.size())};
+  return {sha256_of_bytes(bytes), static_cast<std::int64_t>(bytes.size())};
 }
 
 inline File a_file(Database& database, CustomerId customer, const std::string& bytes = "rows",
@@ -54,7 +54,7 @@ inline NewJob a_new_job(CustomerId customer, const File& file, const std::string
   return {.customer = customer,
           .task_name = task,
           .model = "minilm",
-          .backbone_sha256 = sha256_hex("backbone"),
+          .backbone_sha256 = sha256_of_bytes("backbone"),
           .training_file = file.id,
           .suffix = "s1",
           .seed = 7,

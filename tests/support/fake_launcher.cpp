@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "storage/database.h"
-#include "storage/sha256.h"
+#include "trainer/durable/sha256.h"
 
 namespace graft {
 
@@ -59,7 +59,7 @@ LaneFinished FakeLauncher::make_bundle(const std::filesystem::path& run_director
   std::ofstream(run_directory / "lane-0" / "result.zip", std::ios::binary) << bytes;
   LaneFinished finished;
   finished.bundle = "lane-0/result.zip";
-  finished.bundle_sha256 = sha256_hex(bytes);
+  finished.bundle_sha256 = sha256_of_bytes(bytes);
   finished.backbone_sha256 = backbone_sha256;
   finished.labels = {"no", "yes"};
   finished.metrics.valid_accuracy = 0.9;

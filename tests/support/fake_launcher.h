@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "scheduler/launcher.h"
-#include "trainer/protocol.h"
+#include "trainer/contract/protocol.h"
 
 namespace graft {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "trainer/text_normalization.h"
+#include "trainer/text/text_normalization.h"
 
 namespace graft {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "tiny_task.h"
-#include "trainer/archive.h"
-#include "trainer/training_run.h"
+#include "tests/trainer/tiny_task.h"
+#include "trainer/bundle/archive.h"
+#include "trainer/training/training_run.h"
 
 namespace graft {
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "test_files.h"
-#include "trainer/content_hash.h"
-#include "trainer/protocol.h"
+#include "tests/trainer/test_files.h"
+#include "trainer/contract/protocol.h"
+#include "trainer/durable/sha256.h"
 
 namespace graft {
 

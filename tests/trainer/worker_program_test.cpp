@@ -9,11 +9,11 @@
 #include <fstream>
 #include <sstream>
 
-#include "tiny_task.h"
-#include "trainer/exit_codes.h"
-#include "trainer/precision.h"
-#include "trainer/run_failure.h"
-#include "trainer/run_report.h"
+#include "tests/trainer/tiny_task.h"
+#include "trainer/contract/exit_codes.h"
+#include "trainer/fast/precision.h"
+#include "trainer/training/run_failure.h"
+#include "trainer/training/run_report.h"
 
 namespace graft {
 namespace {

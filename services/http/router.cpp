@@ -1,0 +1,109 @@
+// The route table: a scan over a few dozen patterns, which is quicker than it sounds and easy to
+// follow.
+#include "services/http/router.h"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+
+namespace graft {
+namespace {
+
+std::vector<std::string_view> split_path(std::string_view path) {
+  std::vector<std::string_view> segments;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  for (;;) {
+    const std::size_t slash = path.find('/');
+    segments.push_back(path.substr(0, slash));
+    if (slash == path.npos) return segments;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+bool is_member(std::string_view segment) {
+  return segment.starts_with('{');
+}
+
+bool serves(const Route& route, std::string_view method) {
+  return route.method == method || (route.method == "GET" && method == "HEAD");
+}
+
+bool fits(const std::vector<std::string_view>& pattern, const std::vector<std::string>& path) {
+  if (pattern.size() != path.size()) return false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    // An empty segment is nobody's name.
+    if (is_member(pattern[i]) ? path[i].empty() : pattern[i] != path[i]) return false;
+  }
+  return true;
+}
+
+// Whether `left` is exact at the first segment where only one of the two is.
+bool more_exact(const std::vector<std::string_view>& left,
+                const std::vector<std::string_view>& right) {
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (is_member(left[i]) != is_member(right[i])) return !is_member(left[i]);
+  }
+  return false;
+}
+
+}  // namespace
+
+void Router::add(std::string method, std::string pattern, Handler handler, Access access,
+                 std::uint64_t body_limit) {
+  assert(pattern.starts_with('/') && handler);
+  Route route;
+  route.method = std::move(method);
+  route.pattern = std::move(pattern);
+  route.access = access;
+  route.handler = std::move(handler);
+  route.body_limit = body_limit;
+  routes_.push_back(std::move(route));
+}
+
+void Router::add_upload(std::string method, std::string pattern, UploadHandler handler,
+                        std::uint64_t body_limit) {
+  assert(pattern.starts_with('/') && handler);
+  Route route;
+  route.method = std::move(method);
+  route.pattern = std::move(pattern);
+  route.upload = std::move(handler);
+  route.body_limit = body_limit;
+  routes_.push_back(std::move(route));
+}
+
+Router::Match Router::match(std::string_view method, std::string_view path) const {
+  std::vector<std::string> segments;
+  for (const std::string_view segment : split_path(path)) {
+    auto decoded = percent_decode(segment);
+    if (!decoded) throw HttpError(400, "The path holds a percent escape that is not valid UTF-8.");
+    segments.push_back(std::move(*decoded));
+  }
+  Match match;
+  std::vector<std::string_view> best;
+  for (const Route& route : routes_) {
+    auto pattern = split_path(route.pattern);
+    if (!fits(pattern, segments)) continue;
+    if (!serves(route, method)) {
+      match.allowed_methods.push_back(route.method);
+      if (route.method == "GET") match.allowed_methods.push_back("HEAD");
+    } else if (match.route == nullptr || more_exact(pattern, best)) {
+      match.route = &route;
+      best = std::move(pattern);
+    }
+  }
+  if (match.route == nullptr) {
+    std::sort(match.allowed_methods.begin(), match.allowed_methods.end());
+    const auto end = std::unique(match.allowed_methods.begin(), match.allowed_methods.end());
+    match.allowed_methods.erase(end, match.allowed_methods.end());
+    return match;
+  }
+  match.allowed_methods.clear();
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    if (!is_member(best[i])) continue;
+    const std::string_view name = best[i].substr(1, best[i].size() - 2);
+    match.path_members.emplace(name, std::move(segments[i]));
+  }
+  return match;
+}
+
+}  // namespace graft

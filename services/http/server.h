@@ -1,0 +1,61 @@
+// The HTTP server: listens, speaks HTTP/1.1 with coroutines, runs handlers on a pool, drains on
+// stop. The only door to Boost.Beast. Timeouts, header and body limits, keep-alive, pipelining,
+// HEAD, Expect: 100-continue.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "services/http/router.h"
+
+namespace graft {
+
+// One answer, for the log. `path` is as the client wrote it, without the query, which may hold a
+// signed token.
+struct AccessRecord {
+  std::string method, path;
+  int status = 0;
+  std::uint64_t bytes = 0;  // of the answer's body, as sent
+  double milliseconds = 0;  // from the complete header to the last byte of the answer
+  std::string request_id, customer;
+};
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8080;  // 0: any free one, see Server::port
+  int handler_threads = 8;
+  int header_timeout_seconds = 15;
+  int body_timeout_seconds = 60;  // without a byte
+  int idle_timeout_seconds = 75;  // between requests
+  int drain_seconds = 8;          // for requests in flight at stop
+  std::uint32_t header_limit = 16 * 1024;
+  int connection_limit = 1024;  // above: 503
+  int linger_seconds = 30;      // for a client that still sends when it is answered early
+  std::function<void(const AccessRecord&)>
+      access_log;  // called on the socket thread for each answer
+  std::function<void()>
+      on_drain_expired;  // requests are still in flight after drain_seconds: wake them
+};
+
+// Who asks: nullopt answers 401. Called on the pool for routes with Access::customer. Throws
+// HttpError.
+using Authenticator = std::function<std::optional<Customer>(const Request&)>;
+
+class Server {
+ public:
+  // Binds; throws std::runtime_error naming the address where it cannot.
+  Server(ServerOptions options, const Router& router, Authenticator authenticate);
+  ~Server();
+  std::uint16_t port() const;
+  void run();   // until stop(), then drains and returns
+  void stop();  // from any thread, also from a signal-watching one; idempotent
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace graft

@@ -1,0 +1,58 @@
+// Between Beast's messages and ours: what a header means, how an answer is written. No sockets, no
+// waiting (FileReader blocks on disk). Private to the server; any thread.
+#pragma once
+
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <exception>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+#include "services/http/router.h"
+
+namespace graft {
+
+using ReceivedRequest = boost::beast::http::request<boost::beast::http::buffer_body>;
+
+// Takes over method, target and header fields. Throws HttpError for what HTTP or we do not allow.
+void fill_request(const ReceivedRequest& received, Request& request, std::string& raw_path);
+
+// Sets path_members. Throws HttpError 404 or 405.
+const Route& find_route(const Router& router, Request& request, std::string_view raw_path);
+
+// Whether the client waits for "100 Continue". Throws HttpError 417 for other expectations.
+bool check_expectation(const Request& request);
+
+HttpError body_too_large(std::uint64_t limit);
+HttpError missing_key();
+
+Response error_response(const HttpError& error);
+Response error_response(int status, const std::string& message);
+// For what a handler threw that is no HttpError: logged with the request id, told without details.
+Response unexpected_error_response(const std::exception& error, const std::string& request_id);
+
+// Logs it; a 500.
+Response missing_file_response(const FileBody& file, const std::string& request_id);
+
+// Status line and fields, with the blank line. Control characters in a field become spaces.
+std::string write_head(const Response& response, const std::string& request_id, bool close,
+                       bool old_client);
+
+// A piece of a file after the other.
+class FileReader {
+ public:
+  explicit FileReader(const FileBody& file);
+  bool is_open() const { return stream_.is_open(); }
+  // Replaces `piece` by the next bytes, at most `limit`; empty: none are left, or the disk failed.
+  void read(std::string& piece, std::size_t limit);
+
+ private:
+  std::ifstream stream_;
+  std::uint64_t left_;
+};
+
+void log_short_file(const FileBody& file, const std::string& request_id);
+void log_lost_session(const std::exception& error);
+
+}  // namespace graft

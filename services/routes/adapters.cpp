@@ -1,0 +1,176 @@
+// /v1/tasks/{task}/versions: adapter versions, their metrics and their download, with a key or by a
+// signed link. Any thread. A bundle is sent only after its bytes were seen to hash to its name.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "services/http/byte_range.h"
+#include "services/routes/download_token.h"
+#include "services/routes/routes.h"
+#include "services/wire/tasks.h"
+#include "storage/adapters.h"
+#include "storage/customers.h"
+#include "storage/jobs.h"
+#include "storage/tasks.h"
+
+namespace graft {
+
+namespace {
+
+constexpr UnixTime link_lifetime_seconds = 3600;
+
+// Which blobs were verified, and what the file system said of them then: a range of a big bundle
+// does not hash it all again, a changed file is hashed anew. Thread-safe.
+class VerifiedBlobs {
+ public:
+  // Whether the blob is whole.
+  bool check(const BlobStore& blobs, const std::string& sha256) {
+    struct stat status {};
+    if (::stat(blobs.path(sha256).c_str(), &status) != 0) return false;
+    const Signs now{status.st_ino,          status.st_size,        status.st_mtim.tv_sec,
+                    status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = seen_.find(sha256);
+      if (found != seen_.end() && found->second == now) return true;
+    }
+    if (!blobs.verify(sha256)) return false;
+    const std::lock_guard lock(mutex_);
+    if (seen_.size() >= most_kept) seen_.clear();
+    seen_[sha256] = now;
+    return true;
+  }
+
+ private:
+  struct Signs {
+    ::ino_t inode;
+    ::off_t size;
+    std::int64_t modified, modified_ns, changed, changed_ns;
+    bool operator==(const Signs&) const = default;
+  };
+  static constexpr std::size_t most_kept = 10000;
+
+  std::mutex mutex_;
+  std::map<std::string, Signs> seen_;
+};
+
+DownloadLink link_to(Database& database, const AdapterVersion& version, UnixTime now) {
+  const UnixTime expires_at = now + link_lifetime_seconds;
+  const std::string token =
+      sign_download(download_signing_key(database),
+                    {version.customer, version.task_id, version.number, expires_at});
+  return {"/v1/tasks/" + version.task_name + "/versions/" + std::to_string(version.number) +
+              "/adapter.zip?token=" + token,
+          expires_at};
+}
+
+Response list(const ServiceContext& context, const Request& request) {
+  VersionQuery query;
+  query.limit = query_integer(request, "limit", query.limit, 1, 1000);
+  query.after = request.query_value("after");
+  auto database = context.databases.checkout();
+  auto page = list_versions(*database, task_of(*database, request), query);
+  std::vector<std::pair<AdapterVersion, DownloadLink>> versions;
+  for (auto& version : page.items) {
+    auto link = link_to(*database, version, context.now());
+    versions.emplace_back(std::move(version), std::move(link));
+  }
+  return json_response(write_version_list(versions, page.has_more));
+}
+
+Response get(const ServiceContext& context, const Request& request) {
+  auto database = context.databases.checkout();
+  const auto version = version_of(*database, task_of(*database, request), request);
+  return json_response(write_version(version, link_to(*database, version, context.now())));
+}
+
+Response metrics(const ServiceContext& context, const Request& request) {
+  auto database = context.databases.checkout();
+  const auto version = version_of(*database, task_of(*database, request), request);
+  CheckpointQuery query;
+  query.limit = 1000;
+  auto epochs = list_checkpoints(*database, version.job_id, query).items;
+  std::reverse(epochs.begin(), epochs.end());
+  return json_response(
+      write_metrics(version, list_metric_points(*database, version.job_id), epochs));
+}
+
+// The customer of a valid token. HttpError 403 for one that is broken, expired or of another
+// download.
+Customer customer_of_token(Database& database, const Request& request, const std::string& token,
+                           UnixTime now) {
+  const auto refuse = [](const char* why) -> void {
+    throw HttpError(403,
+                    std::string("The download link ") + why +
+                        "; ask for a new one with GET /v1/tasks/{task}/versions/{version}.",
+                    "invalid_token", "token");
+  };
+  const auto claim = read_download_token(token);
+  if (!claim) refuse("is not valid");
+  Customer customer;
+  customer.id = claim->customer;
+  const auto task = find_task(database, customer.id, request.path_members.at("task"));
+  const bool fits =
+      task && verify_download_token(
+                  download_signing_key(database), token,
+                  {customer.id, task->id, version_number(request.path_members.at("version")),
+                   claim->expires_at});
+  if (!fits) refuse("is not valid");
+  if (claim->expires_at < now) refuse("has expired");
+  return customer;
+}
+
+Response download(const ServiceContext& context, const Authenticator& authenticate,
+                  VerifiedBlobs& verified, const Request& asked) {
+  Request request = asked;
+  auto database = context.databases.checkout();
+  if (const auto token = request.query_value("token")) {
+    request.customer = customer_of_token(*database, request, *token, context.now());
+  } else {
+    const auto customer = authenticate(request);
+    if (!customer)
+      throw HttpError(401, "An API key or a signed link is needed.", "missing_api_key");
+    request.customer = *customer;
+  }
+  const auto version = version_of(*database, task_of(*database, request), request);
+  if (!verified.check(context.blobs, version.bundle_sha256))
+    throw HttpError(500,
+                    "The stored adapter of version " + std::to_string(version.number) +
+                        " is missing or damaged and is not handed out; its SHA-256 must be " +
+                        version.bundle_sha256 + ".",
+                    "corrupt_blob");
+  Response response = file_response(
+      request, {context.blobs.path(version.bundle_sha256),
+                static_cast<std::uint64_t>(version.bundle_bytes), version.bundle_sha256});
+  response.content_type = "application/zip";
+  response.headers.emplace_back("content-disposition",
+                                "attachment; filename=\"" + version.task_name + "-v" +
+                                    std::to_string(version.number) + ".zip\"");
+  // A link is a secret: no shared cache keeps what it gave.
+  response.headers.emplace_back("cache-control", "private, max-age=0, must-revalidate");
+  response.headers.emplace_back("x-graft-model", version.model_id);
+  return response;
+}
+
+}  // namespace
+
+void add_adapter_routes(Router& router, const ServiceContext& context,
+                        const Authenticator& authenticate) {
+  const std::string versions = "/v1/tasks/{task}/versions", version = versions + "/{version}";
+  router.add("GET", versions, [&context](const Request& r) { return list(context, r); });
+  router.add("GET", version, [&context](const Request& r) { return get(context, r); });
+  router.add("GET", version + "/metrics",
+             [&context](const Request& r) { return metrics(context, r); });
+  const auto verified = std::make_shared<VerifiedBlobs>();
+  router.add(
+      "GET", version + "/adapter.zip",
+      [&context, authenticate, verified](const Request& r) {
+        return download(context, authenticate, *verified, r);
+      },
+      Access::anyone);
+}
+
+}  // namespace graft

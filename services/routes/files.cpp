@@ -1,0 +1,101 @@
+// /v1/files: upload, list, get, content, delete. Any thread.
+#include <memory>
+#include <mutex>
+
+#include "services/routes/file_upload.h"
+#include "services/routes/routes.h"
+#include "services/wire/answers.h"
+#include "services/wire/files.h"
+#include "storage/files.h"
+
+namespace graft {
+
+namespace {
+
+constexpr std::uint64_t form_overhead = 128 * 1024;  // fields and part headers around a file
+
+File file_of(const ServiceContext& context, Database& database, const Request& request) {
+  const std::string& id = request.path_members.at("file_id");
+  auto file = find_file(database, request.customer.id, id, context.now());
+  if (!file) throw HttpError(404, "No such file: " + id, "file_not_found", "file_id");
+  return std::move(*file);
+}
+
+Response list(const ServiceContext& context, const Request& request) {
+  FileQuery query;
+  query.limit = query_integer(request, "limit", query.limit, 1, 10000);
+  query.after = request.query_value("after");
+  query.purpose = request.query_value("purpose");
+  const std::string order = request.query_value("order").value_or("desc");
+  if (order != "asc" && order != "desc")
+    throw HttpError(400, "order must be 'asc' or 'desc'.", "invalid_value", "order");
+  query.ascending = order == "asc";
+  auto database = context.databases.checkout();
+  return json_response(
+      write_file_list(list_files(*database, request.customer.id, query, context.now())));
+}
+
+Response get(const ServiceContext& context, const Request& request) {
+  auto database = context.databases.checkout();
+  return json_response(write_file(file_of(context, *database, request)));
+}
+
+// For any name: plain characters as they are, and all of it percent-encoded for those who read that
+// (RFC 6266).
+std::string disposition_of(const std::string& filename) {
+  constexpr std::string_view hex = "0123456789ABCDEF";
+  std::string plain, encoded;
+  for (const char c : filename) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool safe = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+                      (byte >= 'a' && byte <= 'z') || c == '.' || c == '-' || c == '_';
+    plain += safe || c == ' ' ? c : '_';
+    if (safe)
+      encoded += c;
+    else
+      encoded += {'%', hex[byte >> 4], hex[byte & 15]};
+  }
+  return "attachment; filename=\"" + plain + "\"; filename*=UTF-8''" + encoded;
+}
+
+Response content(const ServiceContext& context, const Request& request) {
+  auto database = context.databases.checkout();
+  const File file = file_of(context, *database, request);
+  Response response;
+  response.content_type = "application/octet-stream";
+  response.headers.emplace_back("content-disposition", disposition_of(file.filename));
+  response.headers.emplace_back("x-content-type-options", "nosniff");
+  response.body =
+      FileBody{context.blobs.path(file.sha256), 0, static_cast<std::uint64_t>(file.bytes)};
+  return response;
+}
+
+Response remove(const ServiceContext& context, std::mutex& naming, const Request& request) {
+  auto database = context.databases.checkout();
+  const File file = file_of(context, *database, request);
+  const std::lock_guard lock(naming);
+  delete_file(*database, request.customer.id, file.id, context.now());
+  if (!is_blob_referenced(*database, file.sha256, context.now())) context.blobs.remove(file.sha256);
+  return json_response(write_deleted(file.id, "file"));
+}
+
+}  // namespace
+
+void add_file_routes(Router& router, const ServiceContext& context) {
+  const std::string files = "/v1/files", file = files + "/{file_id}";
+  const auto naming = std::make_shared<std::mutex>();
+  router.add_upload(
+      "POST", files,
+      [&context, naming](const Request& r) {
+        return std::make_unique<FileUpload>(context, *naming, r);
+      },
+      most_file_bytes + form_overhead);
+  router.add("GET", files, [&context](const Request& r) { return list(context, r); });
+  router.add("GET", file, [&context](const Request& r) { return get(context, r); });
+  router.add("GET", file + "/content",
+             [&context](const Request& r) { return content(context, r); });
+  router.add("DELETE", file,
+             [&context, naming](const Request& r) { return remove(context, *naming, r); });
+}
+
+}  // namespace graft

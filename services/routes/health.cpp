@@ -1,0 +1,55 @@
+// /healthz: the process answers. /readyz: it can do its work; 503 names what is missing. Any
+// thread, no key.
+#include <filesystem>
+
+#include "services/routes/routes.h"
+#include "services/wire/answers.h"
+#include "storage/customers.h"
+
+namespace graft {
+
+namespace {
+
+std::string database_state(const ServiceContext& context) {
+  try {
+    auto database = context.databases.checkout();
+    list_api_keys(*database);
+    return "ok";
+  } catch (const StorageError& error) {
+    return error.what();
+  }
+}
+
+// Whether the files are still where they were at start; their hash was computed then.
+std::string backbones_state(const ServiceContext& context) {
+  if (context.backbones.empty()) return "none is configured; start graftd with --backbone NAME=DIR";
+  for (const auto& backbone : context.backbones) {
+    std::error_code error;
+    if (!std::filesystem::exists(backbone.directory / "config.json", error))
+      return "'" + backbone.name + "': its directory cannot be read any more";
+  }
+  return "ok";
+}
+
+Response ready(const ServiceContext& context) {
+  const ReadinessChecks checks = {
+      {"database", database_state(context)},
+      {"backbones", backbones_state(context)},
+      {"worker", context.predict.ready() ? "ok" : "the prediction worker does not answer (yet)"}};
+  Response response = json_response(write_readiness(checks));
+  for (const auto& check : checks)
+    if (check.second != "ok") response.status = 503;
+  return response;
+}
+
+}  // namespace
+
+void add_health_routes(Router& router, const ServiceContext& context) {
+  router.add(
+      "GET", "/healthz", [](const Request&) { return json_response(write_health()); },
+      Access::anyone);
+  router.add(
+      "GET", "/readyz", [&context](const Request&) { return ready(context); }, Access::anyone);
+}
+
+}  // namespace graft

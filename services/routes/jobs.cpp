@@ -1,0 +1,204 @@
+// /v1/fine_tuning/jobs: create, list, get, cancel, events, checkpoints. Handlers: any thread;
+// creation is one at a time, so that a client's retry finds the job its first try made.
+#include <memory>
+#include <mutex>
+
+#include "services/routes/routes.h"
+#include "services/wire/file_shape.h"
+#include "services/wire/jobs.h"
+#include "storage/events.h"
+#include "storage/files.h"
+#include "storage/jobs.h"
+#include "storage/tasks.h"
+
+namespace graft {
+
+namespace {
+
+// How long after its creation a job counts as what a retried request meant.
+constexpr UnixTime twin_window_seconds = 600;
+constexpr std::size_t longest_idempotency_key = 255;
+
+JobWithConfig with_config(Database& database, Job job) {
+  auto trials = list_trials(database, job.id);
+  if (trials.empty()) throw std::logic_error("job " + job.id + " has no trial");
+  return {std::move(job), trials.front().config};
+}
+
+Job job_of(Database& database, const Request& request) {
+  const std::string& id = request.path_members.at("job_id");
+  auto job = find_job(database, request.customer.id, id);
+  if (!job) throw HttpError(404, "No such job: " + id, "job_not_found", "fine_tuning_job_id");
+  return std::move(*job);
+}
+
+void check_file(const ServiceContext& context, Database& database, CustomerId customer,
+                const std::string& id, const std::string& param) {
+  const auto file = find_file(database, customer, id, context.now());
+  if (!file)
+    throw HttpError(400, param + ": there is no file '" + id + "'; upload it first.",
+                    "file_not_found", param);
+  if (file->purpose != "fine-tune")
+    throw HttpError(400,
+                    param + ": the purpose of '" + id + "' is '" + file->purpose +
+                        "'; upload it with purpose 'fine-tune'.",
+                    "invalid_" + param, param);
+  check_file_shape(context.blobs.path(file->sha256), file->filename, param);
+}
+
+NewJob new_job(const JobRequest& body, const Request& request) {
+  NewJob job;
+  job.customer = request.customer.id;
+  job.task_name = body.task;
+  job.model = body.backbone->name;
+  job.backbone_sha256 = body.backbone->summary.sha256;
+  job.training_file = body.training_file;
+  job.validation_file = body.validation_file;
+  job.suffix = body.suffix;
+  job.seed = body.config.seed;
+  job.seed_given = body.seed_given;
+  job.learning_rate_multiplier = body.learning_rate_multiplier;
+  job.metadata = body.metadata;
+  job.trials = {body.config};
+  return job;
+}
+
+// A client that saw no answer sends its creation again and says so in this header, without an
+// idempotency key.
+bool is_retry(const Request& request) {
+  const auto count = request.header("x-stainless-retry-count");
+  return count && !count->empty() && *count != "0";
+}
+
+std::string idempotency_key(const Request& request) {
+  std::string key = request.header("idempotency-key").value_or("");
+  if (key.size() > longest_idempotency_key)
+    throw HttpError(400, "The header Idempotency-Key may have 255 characters at most.",
+                    "invalid_value", "Idempotency-Key");
+  return key;
+}
+
+Response create(const ServiceContext& context, std::mutex& creating, const Request& request) {
+  const JobRequest body = parse_job_request(request.body, context.backbones);
+  NewJob wanted = new_job(body, request);
+  wanted.idempotency_key = idempotency_key(request);
+  auto database = context.databases.checkout();
+
+  const std::lock_guard lock(creating);
+  if (is_retry(request) && wanted.idempotency_key.empty()) {
+    const UnixTime since = context.now() - twin_window_seconds;
+    if (auto twin = find_recent_twin(*database, wanted, since))
+      return json_response(write_job(with_config(*database, std::move(*twin))));
+  }
+  check_file(context, *database, wanted.customer, wanted.training_file, "training_file");
+  if (wanted.validation_file)
+    check_file(context, *database, wanted.customer, *wanted.validation_file, "validation_file");
+  Job made = create_job(*database, wanted, context.now());
+  if (!is_twin(*database, made, wanted))
+    throw HttpError(400,
+                    "The Idempotency-Key was used for job " + made.id +
+                        ", which was asked for with another body. Use a new key.",
+                    "idempotency_key_reused", "Idempotency-Key");
+  context.poke_scheduler();
+  return json_response(write_job(with_config(*database, std::move(made))));
+}
+
+// metadata[key]=value filters, metadata=null asks for jobs without any.
+void read_metadata_filter(const Request& request, JobQuery& query) {
+  constexpr std::string_view prefix = "metadata[";
+  for (const auto& [name, value] : request.query) {
+    if (name == "metadata") {
+      if (value != "null")
+        throw HttpError(400, "metadata: filter with metadata[KEY]=VALUE, or metadata=null.",
+                        "invalid_value", "metadata");
+      query.without_metadata = true;
+    } else if (name.starts_with(prefix) && name.ends_with("]")) {
+      query.metadata[name.substr(prefix.size(), name.size() - prefix.size() - 1)] = value;
+    }
+  }
+}
+
+Response list(const ServiceContext& context, const Request& request) {
+  JobQuery query;
+  query.limit = query_integer(request, "limit", query.limit, 1, 100);
+  query.after = request.query_value("after");
+  read_metadata_filter(request, query);
+  auto database = context.databases.checkout();
+  if (const auto name = request.query_value("task")) {
+    const auto task = find_task(*database, request.customer.id, *name);
+    if (!task) return json_response(write_job_list({}, false));
+    query.task_id = task->id;
+  }
+  auto page = list_jobs(*database, request.customer.id, query);
+  std::vector<JobWithConfig> jobs;
+  for (auto& job : page.items) jobs.push_back(with_config(*database, std::move(job)));
+  return json_response(write_job_list(jobs, page.has_more));
+}
+
+Response get(const ServiceContext& context, const Request& request) {
+  auto database = context.databases.checkout();
+  return json_response(write_job(with_config(*database, job_of(*database, request))));
+}
+
+Response cancel(const ServiceContext& context, const Request& request) {
+  auto database = context.databases.checkout();
+  const Job job = job_of(*database, request);
+  const auto outcome = cancel_job(*database, request.customer.id, job.id, context.now());
+  Job after = job_of(*database, request);
+  if (outcome != CancelOutcome::cancelled)
+    // Not 409: the client would take that for "try again".
+    throw HttpError(400,
+                    "Job " + job.id + " is already " + std::string(to_string(after.status)) +
+                        " and cannot be cancelled.",
+                    "job_already_final");
+  context.poke_scheduler();
+  return json_response(write_job(with_config(*database, std::move(after))));
+}
+
+// A 5xx would be retried by clients; this will not change by trying again.
+Response refuse_pausing(const ServiceContext& context, const Request& request) {
+  auto database = context.databases.checkout();
+  job_of(*database, request);
+  throw HttpError(400,
+                  "Pausing and resuming jobs is not supported yet; cancel the job and submit it "
+                  "again instead.",
+                  "not_supported");
+}
+
+Response events(const ServiceContext& context, const Request& request) {
+  EventQuery query;
+  query.limit = query_integer(request, "limit", query.limit, 1, 1000);
+  query.after = request.query_value("after");
+  auto database = context.databases.checkout();
+  const Job job = job_of(*database, request);
+  return json_response(write_event_list(list_events(*database, job.id, query)));
+}
+
+Response checkpoints(const ServiceContext& context, const Request& request) {
+  CheckpointQuery query;
+  query.limit = query_integer(request, "limit", query.limit, 1, 100);
+  query.after = request.query_value("after");
+  auto database = context.databases.checkout();
+  const Job job = job_of(*database, request);
+  return json_response(write_checkpoint_list(list_checkpoints(*database, job.id, query), job));
+}
+
+}  // namespace
+
+void add_job_routes(Router& router, const ServiceContext& context) {
+  const std::string jobs = "/v1/fine_tuning/jobs", job = jobs + "/{job_id}";
+  const auto creating = std::make_shared<std::mutex>();
+  router.add("POST", jobs,
+             [&context, creating](const Request& r) { return create(context, *creating, r); });
+  router.add("GET", jobs, [&context](const Request& r) { return list(context, r); });
+  router.add("GET", job, [&context](const Request& r) { return get(context, r); });
+  router.add("POST", job + "/cancel", [&context](const Request& r) { return cancel(context, r); });
+  for (const char* action : {"/pause", "/resume"})
+    router.add("POST", job + action,
+               [&context](const Request& r) { return refuse_pausing(context, r); });
+  router.add("GET", job + "/events", [&context](const Request& r) { return events(context, r); });
+  router.add("GET", job + "/checkpoints",
+             [&context](const Request& r) { return checkpoints(context, r); });
+}
+
+}  // namespace graft

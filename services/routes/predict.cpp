@@ -1,0 +1,102 @@
+// POST /v1/tasks/{task}/predict, …/versions/{version}/predict, …/aliases/{alias}/predict: texts
+// through one adapter version. Without version or alias: the newest one that is not hidden. Blocks
+// until the worker answers; any thread.
+#include <iterator>
+
+#include "services/routes/routes.h"
+#include "services/wire/predict.h"
+#include "storage/adapters.h"
+#include "storage/tasks.h"
+
+namespace graft {
+
+namespace {
+
+constexpr std::uint64_t body_limit = std::uint64_t{8} << 20;
+
+AdapterVersion version_numbered(Database& database, const Task& task, int number) {
+  auto version = find_version(database, task, number);
+  if (!version)
+    throw HttpError(404, "Task '" + task.name + "' has no version " + std::to_string(number) + ".",
+                    "version_not_found", "version");
+  return *version;
+}
+
+AdapterVersion latest_version(Database& database, const Request& request) {
+  const Task task = task_of(database, request);
+  if (!task.latest)
+    throw HttpError(404,
+                    "Task '" + task.name +
+                        "' has no version to predict with yet; wait for a job "
+                        "to succeed.",
+                    "no_version", "task");
+  return version_numbered(database, task, *task.latest);
+}
+
+AdapterVersion chosen_version(Database& database, const Request& request) {
+  return version_of(database, task_of(database, request), request);
+}
+
+AdapterVersion aliased_version(Database& database, const Request& request) {
+  const Task task = task_of(database, request);
+  const std::string& name = request.path_members.at("alias");
+  const auto alias = find_alias(database, task, name);
+  if (!alias)
+    throw HttpError(404, "Task '" + task.name + "' has no alias '" + name + "'.", "alias_not_found",
+                    "alias");
+  return version_numbered(database, task, alias->version);
+}
+
+const BackboneInfo& backbone_of(const ServiceContext& context, const AdapterVersion& version) {
+  for (const auto& backbone : context.backbones)
+    if (backbone.summary.sha256 == version.backbone_sha256) return backbone;
+  HttpError error(503,
+                  "The backbone that version " + std::to_string(version.number) + " of task '" +
+                      version.task_name + "' was learned on ('" + version.backbone_name +
+                      "', sha256 " + version.backbone_sha256 +
+                      ") is not configured; start graftd with it.",
+                  "backbone_missing");
+  error.headers.emplace_back("x-should-retry", "false");
+  throw error;
+}
+
+using FindVersion = AdapterVersion (*)(Database&, const Request&);
+
+Response predict(const ServiceContext& context, const Request& request, FindVersion find) {
+  AdapterVersion version;
+  {  // the connection is not held while the worker computes
+    auto database = context.databases.checkout();
+    version = find(*database, request);
+  }
+  PredictBody body = parse_predict_body(request.body);
+  const BackboneInfo& backbone = backbone_of(context, version);
+  PredictRequest order;
+  order.backbone_directory = backbone.directory.string();
+  order.backbone_sha256 = backbone.summary.sha256;
+  order.bundle_path = context.blobs.path(version.bundle_sha256).string();
+  order.bundle_sha256 = version.bundle_sha256;
+  order.inputs = std::move(body.inputs);
+  const PredictResponse answer = context.predict.predict(std::move(order));
+
+  Response response = json_response(write_predictions(answer.predictions, body.top_k));
+  response.headers.emplace_back("x-graft-version", std::to_string(version.number));
+  response.headers.emplace_back("x-graft-model", version.model_id);
+  response.headers.emplace_back("x-graft-tokens", std::to_string(answer.tokens));
+  return response;
+}
+
+}  // namespace
+
+void add_predict_routes(Router& router, const ServiceContext& context) {
+  const auto add = [&](std::string pattern, FindVersion find) {
+    router.add(
+        "POST", std::move(pattern),
+        [&context, find](const Request& request) { return predict(context, request, find); },
+        Access::customer, body_limit);
+  };
+  add("/v1/tasks/{task}/predict", latest_version);
+  add("/v1/tasks/{task}/versions/{version}/predict", chosen_version);
+  add("/v1/tasks/{task}/aliases/{alias}/predict", aliased_version);
+}
+
+}  // namespace graft

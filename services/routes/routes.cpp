@@ -1,0 +1,64 @@
+#include "services/routes/routes.h"
+
+#include <charconv>
+
+#include "storage/adapters.h"
+#include "storage/tasks.h"
+
+namespace graft {
+
+void add_routes(Router& router, const ServiceContext& context, const Authenticator& authenticate) {
+  add_file_routes(router, context);
+  add_job_routes(router, context);
+  add_model_routes(router, context);
+  add_task_routes(router, context);
+  add_adapter_routes(router, context, authenticate);
+  add_predict_routes(router, context);
+  add_health_routes(router, context);
+}
+
+int query_integer(const Request& request, std::string_view name, int fallback, int least,
+                  int most) {
+  const auto text = request.query_value(name);
+  if (!text) return fallback;
+  int value = 0;
+  const char* end = text->data() + text->size();
+  const auto [parsed, error] = std::from_chars(text->data(), end, value);
+  if (error != std::errc() || parsed != end || value < least || value > most)
+    throw HttpError(400,
+                    std::string(name) + " must be an integer from " + std::to_string(least) +
+                        " to " + std::to_string(most) + ".",
+                    "invalid_value", std::string(name));
+  return value;
+}
+
+Task task_of(Database& database, const Request& request) {
+  const std::string& name = request.path_members.at("task");
+  auto task = find_task(database, request.customer.id, name);
+  if (!task) throw HttpError(404, "No such task: " + name, "task_not_found", "task");
+  return *task;
+}
+
+int version_number(std::string_view text) {
+  int number = 0;
+  const char* end = text.data() + text.size();
+  const auto [parsed, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && parsed == end && number > 0 ? number : 0;
+}
+
+AdapterVersion version_of(Database& database, const Task& task, const Request& request) {
+  const std::string& text = request.path_members.at("version");
+  auto version = find_version(database, task, version_number(text));
+  if (!version)
+    throw HttpError(404, "Task '" + task.name + "' has no version " + text + ".",
+                    "version_not_found", "version");
+  return *version;
+}
+
+Response json_response(std::string body) {
+  Response response;
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace graft

@@ -1,0 +1,38 @@
+// All routes of the contract and ours, in one place. Called once, before the server starts.
+// `context` must outlive the router.
+#pragma once
+
+#include "services/http/router.h"
+#include "services/http/server.h"
+#include "services/service_context.h"
+
+namespace graft {
+
+// `authenticate` is for the routes that take a signed link instead of a key.
+void add_routes(Router& router, const ServiceContext& context, const Authenticator& authenticate);
+
+// The rooms' parts of it, a noun each.
+void add_file_routes(Router& router, const ServiceContext& context);
+void add_job_routes(Router& router, const ServiceContext& context);
+void add_model_routes(Router& router, const ServiceContext& context);
+void add_task_routes(Router& router, const ServiceContext& context);
+void add_adapter_routes(Router& router, const ServiceContext& context,
+                        const Authenticator& authenticate);
+void add_predict_routes(Router& router, const ServiceContext& context);
+void add_health_routes(Router& router, const ServiceContext& context);
+
+// The value of a query parameter as an integer within [least, most]; HttpError 400 naming it.
+int query_integer(const Request& request, std::string_view name, int fallback, int least, int most);
+
+// The task of the request's {task}: HttpError 404, the same whether it is unknown or another
+// customer's.
+Task task_of(Database& database, const Request& request);
+// Its version of the request's {version}.
+AdapterVersion version_of(Database& database, const Task& task, const Request& request);
+
+// A version number as it stands in a path; 0, which no version has, for anything else.
+int version_number(std::string_view text);
+
+Response json_response(std::string body);
+
+}  // namespace graft

@@ -1,0 +1,131 @@
+#include "services/wire/jobs.h"
+
+#include "services/wire/jobs_adapter.h"
+#include "services/wire/json.h"
+
+namespace graft {
+
+namespace {
+
+// "auto" never comes back: the numbers are resolved at submission.
+Json hyperparameters_of(const JobWithConfig& job) {
+  return {{"n_epochs", job.config.n_epochs},
+          {"batch_size", job.config.batch_size},
+          {"learning_rate_multiplier", job.job.learning_rate_multiplier}};
+}
+
+Json error_of(const Job& job) {
+  if (!job.error) return nullptr;
+  return {{"code", job.error->code},
+          {"message", job.error->message},
+          {"param", job.error->param.empty() ? Json(nullptr) : Json(job.error->param)}};
+}
+
+Json progress_of(const Job& job) {
+  return {{"step", job.progress.step},
+          {"total_steps", job.progress.total_steps},
+          {"tokens_per_second", job.progress.tokens_per_second},
+          {"trained_tokens", job.trained_tokens}};
+}
+
+Json job_object(const JobWithConfig& with) {
+  const Job& job = with.job;
+  const TrialConfig& config = with.config;
+  const Json hyperparameters = hyperparameters_of(with);
+  return {
+      {"id", job.id},
+      {"object", "fine_tuning.job"},
+      {"created_at", job.created_at},
+      {"started_at", json_or_null(job.started_at)},
+      {"finished_at", json_or_null(job.finished_at)},
+      {"estimated_finish", json_or_null(job.estimated_finish)},
+      {"model", job.model},
+      {"fine_tuned_model", json_or_null(job.fine_tuned_model)},
+      {"organization_id", job.customer_name},
+      {"status", std::string(to_string(job.status))},
+      {"training_file", job.training_file},
+      {"validation_file", json_or_null(job.validation_file)},
+      {"result_files", job.result_files},
+      {"hyperparameters", hyperparameters},
+      {"method", {{"type", "supervised"}, {"supervised", {{"hyperparameters", hyperparameters}}}}},
+      {"trained_tokens",
+       job.status == JobStatus::succeeded ? Json(job.trained_tokens) : Json(nullptr)},
+      {"seed", job.seed},
+      {"error", error_of(job)},
+      {"metadata", job.metadata.empty() ? Json(nullptr) : Json(job.metadata)},
+      {"integrations", Json::array()},
+      {"user_provided_suffix", json_or_null(job.suffix)},
+      {"task", job.task_name},
+      {"version", json_or_null(job.version)},
+      {"progress", progress_of(job)},
+      {"attempts", job.attempts},
+      {"adapter", write_adapter(config)},
+      {"learning_rate", config.learning_rate},
+      {"max_length", config.max_length},
+      {"warmup_ratio", config.warmup_ratio},
+      {"weight_decay", config.weight_decay},
+      {"validation_fraction", config.validation_fraction},
+      {"backbone_sha256", job.backbone_sha256}};
+}
+
+Json event_object(const Event& event) {
+  // Stored by us as an object's text; anything else is shown as absent.
+  Json data = Json::parse(event.data, nullptr, false);
+  if (!data.is_object()) data = nullptr;
+  return {{"id", event.id},
+          {"object", "fine_tuning.job.event"},
+          {"created_at", event.created_at},
+          {"level", std::string(to_string(event.level))},
+          {"message", event.message},
+          {"type", event.type},
+          {"data", std::move(data)}};
+}
+
+Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
+  // Only the best epoch is kept, as the version; the others have a name to be told apart by.
+  const std::string model = job.fine_tuned_model.value_or(
+      "ft:" + job.model + ":" + job.customer_name + ":" + job.suffix.value_or("") + ":" +
+      job.id.substr(job.id.size() > 8 ? job.id.size() - 8 : 0));
+  return {{"id", checkpoint.id},
+          {"object", "fine_tuning.job.checkpoint"},
+          {"created_at", checkpoint.created_at},
+          {"fine_tuned_model_checkpoint", model + ":ckpt-step-" + std::to_string(checkpoint.step)},
+          {"fine_tuning_job_id", checkpoint.job_id},
+          {"step_number", checkpoint.step},
+          {"epoch", checkpoint.epoch},
+          {"metrics",
+           {{"step", checkpoint.step},
+            {"train_loss", checkpoint.train_loss},
+            {"train_mean_token_accuracy", checkpoint.train_accuracy},
+            {"valid_loss", checkpoint.valid_loss},
+            {"valid_mean_token_accuracy", checkpoint.valid_accuracy},
+            {"full_valid_loss", checkpoint.valid_loss},
+            {"full_valid_mean_token_accuracy", checkpoint.valid_accuracy},
+            {"valid_macro_f1", checkpoint.valid_macro_f1}}}};
+}
+
+}  // namespace
+
+std::string write_job(const JobWithConfig& job) {
+  return dump(job_object(job));
+}
+
+std::string write_job_list(const std::vector<JobWithConfig>& jobs, bool has_more) {
+  Json items = Json::array();
+  for (const auto& job : jobs) items.push_back(job_object(job));
+  return dump(list_of(std::move(items), has_more));
+}
+
+std::string write_event_list(const Page<Event>& page) {
+  Json items = Json::array();
+  for (const auto& event : page.items) items.push_back(event_object(event));
+  return dump(list_of(std::move(items), page.has_more));
+}
+
+std::string write_checkpoint_list(const Page<Checkpoint>& page, const Job& job) {
+  Json items = Json::array();
+  for (const auto& checkpoint : page.items) items.push_back(checkpoint_object(checkpoint, job));
+  return dump(list_of(std::move(items), page.has_more));
+}
+
+}  // namespace graft

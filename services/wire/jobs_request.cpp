@@ -1,0 +1,261 @@
+// The body of a job's creation, member by member. See wire_jobs.h.
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "services/routes/job_defaults.h"
+#include "services/wire/jobs.h"
+#include "services/wire/jobs_adapter.h"
+#include "services/wire/json.h"
+
+namespace graft {
+
+namespace {
+
+constexpr std::int64_t largest_seed = 2147483647;
+constexpr std::size_t most_pairs = 16, longest_key = 64, longest_value = 512;
+
+// Members that live deeper, for proposals to those who wrote them at the wrong place.
+std::vector<std::string> nested_members() {
+  std::vector<std::string> members = {"hyperparameters.n_epochs", "hyperparameters.batch_size",
+                                      "hyperparameters.learning_rate_multiplier"};
+  members.insert(members.end(), adapter_members().begin(), adapter_members().end());
+  return members;
+}
+const std::vector<std::string> top_members = {
+    "learning_rate", "max_length", "warmup_ratio", "weight_decay", "validation_fraction",
+    "seed",          "suffix",     "task",         "adapter"};
+
+std::int64_t random_seed() {
+  std::random_device device;
+  return static_cast<std::int64_t>(device() & 0x7FFFFFFFU);
+}
+
+std::string names_of(const std::vector<BackboneInfo>& backbones) {
+  std::string names;
+  for (const auto& backbone : backbones) names += (names.empty() ? "" : ", ") + backbone.name;
+  return names.empty() ? "none" : names;
+}
+
+// A task name out of any suffix: what it may not hold becomes '-'.
+std::string task_name_of_suffix(std::string_view suffix) {
+  std::string name;
+  for (const char c : suffix) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (plain || (!name.empty() && (c == '.' || c == '_' || c == '-')))
+      name += c;
+    else if (!name.empty() && name.back() != '-')
+      name += '-';
+  }
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  return name;
+}
+
+const BackboneInfo* read_backbone(JsonFields& fields, const std::vector<BackboneInfo>& backbones) {
+  if (!fields.find("model")) {
+    fields.add_error("model", "is required: the name of a backbone (" + names_of(backbones) + ").",
+                     "missing_required_parameter");
+    return nullptr;
+  }
+  const auto model = fields.text("model", 1, 256);
+  if (!model) return nullptr;
+  for (const auto& backbone : backbones)
+    if (backbone.name == *model) return &backbone;
+  if (model->starts_with("ft:"))
+    fields.add_error("model",
+                     "names a finished adapter; training goes on from a backbone only. Give one of "
+                     "these: " +
+                         names_of(backbones) +
+                         ". To make the next version of a task, name the task in 'task'.",
+                     "not_supported");
+  else
+    fields.add_error("model",
+                     "'" + *model + "' is not a backbone of this service; there are: " +
+                         names_of(backbones) + ".",
+                     "model_not_found");
+  return nullptr;
+}
+
+struct Hyperparameters {
+  std::optional<std::int64_t> n_epochs, batch_size;
+  std::optional<double> learning_rate_multiplier;
+};
+
+Hyperparameters read_hyperparameters(JsonFields fields) {
+  Hyperparameters values;
+  values.n_epochs = fields.integer_or_auto("n_epochs", {1, 50});
+  values.batch_size = fields.integer_or_auto("batch_size", {1, 256});
+  values.learning_rate_multiplier =
+      fields.number_or_auto("learning_rate_multiplier", {0, 1e6, true});
+  fields.finish(top_members);
+  return values;
+}
+
+// Those of `method` win over the deprecated place, member by member.
+Hyperparameters read_all_hyperparameters(JsonFields& fields, std::vector<FieldError>& errors) {
+  Hyperparameters values;
+  if (const Json* object = fields.object("hyperparameters"))
+    values = read_hyperparameters({*object, "hyperparameters", errors});
+  const Json* method_object = fields.object("method");
+  if (!method_object) return values;
+
+  JsonFields method(*method_object, "method", errors);
+  if (!method.find("type"))
+    method.add_error("type", "is required; this service has 'supervised'.",
+                     "missing_required_parameter");
+  else if (const auto type = method.text("type", 1, 64); type && *type != "supervised") {
+    method.add_error("type", "'" + *type + "' is not supported here; use 'supervised'.",
+                     "not_supported");
+    return values;
+  }
+  for (const char* other : {"dpo", "reinforcement"})
+    if (method.find(other))
+      method.add_error(other, "is not supported here; use 'supervised'.", "not_supported");
+  if (const Json* object = method.object("supervised")) {
+    JsonFields supervised(*object, "method.supervised", errors);
+    if (const Json* inner = supervised.object("hyperparameters")) {
+      const auto wins = read_hyperparameters({*inner, "method.supervised.hyperparameters", errors});
+      if (wins.n_epochs) values.n_epochs = wins.n_epochs;
+      if (wins.batch_size) values.batch_size = wins.batch_size;
+      if (wins.learning_rate_multiplier)
+        values.learning_rate_multiplier = wins.learning_rate_multiplier;
+    }
+    supervised.finish({"method.supervised.hyperparameters.n_epochs",
+                       "method.supervised.hyperparameters.batch_size",
+                       "method.supervised.hyperparameters.learning_rate_multiplier"});
+  }
+  method.finish();
+  return values;
+}
+
+void read_learning_rate(JsonFields& fields, const std::optional<double>& multiplier,
+                        JobRequest& request) {
+  const double base = request.config.learning_rate;
+  const auto rate = fields.number_or_auto("learning_rate", {0, 1, true});
+  if (rate && multiplier)
+    fields.add_error("learning_rate",
+                     "and learning_rate_multiplier are both given; give one, the other 'auto'.");
+  if (rate) {
+    request.config.learning_rate = *rate;
+    request.learning_rate_multiplier = *rate / base;
+  } else if (multiplier) {
+    request.config.learning_rate = *multiplier * base;
+    request.learning_rate_multiplier = *multiplier;
+    if (request.config.learning_rate > 1)
+      fields.add_error("hyperparameters.learning_rate_multiplier",
+                       "makes a learning rate of " + dump(request.config.learning_rate) +
+                           "; at most 1 is allowed (the multiplier scales " + dump(base) + ").");
+  }
+}
+
+std::map<std::string, std::string> read_metadata(JsonFields& fields) {
+  std::map<std::string, std::string> metadata;
+  const Json* object = fields.object("metadata");
+  if (!object) return metadata;
+  if (object->size() > most_pairs)
+    fields.add_error("metadata", "has " + std::to_string(object->size()) + " pairs; at most " +
+                                     std::to_string(most_pairs) + " are allowed.");
+  for (const auto& [key, value] : object->items()) {
+    const std::size_t key_length = count_characters(key);
+    if (key_length == 0 || key_length > longest_key)
+      fields.add_error("metadata", "has a key of " + std::to_string(key_length) +
+                                       " characters; 1 to " + std::to_string(longest_key) +
+                                       " are allowed.");
+    else if (!value.is_string())
+      fields.add_error("metadata." + key,
+                       std::string("must be a string, not ") + value.type_name() + ".",
+                       "invalid_type");
+    else if (count_characters(value.get_ref<const std::string&>()) > longest_value)
+      fields.add_error("metadata." + key,
+                       "has more than " + std::to_string(longest_value) + " characters.");
+    else
+      metadata[key] = value.get<std::string>();
+  }
+  return metadata;
+}
+
+void refuse_integrations(JsonFields& fields) {
+  const Json* value = fields.find("integrations");
+  if (!value) return;
+  if (!value->is_array())
+    fields.add_error("integrations", "must be an array, empty or null.", "invalid_type");
+  else if (!value->empty())
+    fields.add_error("integrations",
+                     "are not supported here; leave them out and read the job's events instead.",
+                     "not_supported");
+}
+
+void read_task(JsonFields& fields, JobRequest& request) {
+  request.suffix = fields.text("suffix", 1, 64);
+  if (request.suffix && request.suffix->find_first_of("/\\:?#%") != std::string::npos)
+    fields.add_error("suffix",
+                     "must not hold any of / \\ : ? # % because it becomes a part of the model's "
+                     "name.");
+  const auto task = fields.text("task", 1, 64);
+  if (task && !is_task_name(*task))
+    fields.add_error("task",
+                     "must begin with a letter or digit and hold only letters, digits, '.', '_' "
+                     "and '-' of ASCII.");
+  request.task = task ? *task : task_name_of_suffix(request.suffix.value_or(""));
+}
+
+}  // namespace
+
+bool is_task_name(std::string_view name) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  return !name.empty() && name.size() <= 64 && plain(name.front()) &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return plain(c) || c == '.' || c == '_' || c == '-'; });
+}
+
+JobRequest parse_job_request(std::string_view body, const std::vector<BackboneInfo>& backbones) {
+  const Json object = parse_object(body);
+  std::vector<FieldError> errors;
+  JsonFields fields(object, "", errors);
+  JobRequest request;
+
+  request.backbone = read_backbone(fields, backbones);
+  BackboneSummary sizes;
+  if (request.backbone)
+    sizes = request.backbone->summary;
+  else
+    sizes.hidden_size = 1024, sizes.max_positions = 512;  // nothing is made of it: model is wrong
+  TrialConfig& config = request.config = default_trial_config(sizes);
+
+  if (!fields.find("training_file"))
+    fields.add_error("training_file", "is required: the id of an uploaded file.",
+                     "missing_required_parameter");
+  request.training_file = fields.text("training_file", 1, 256).value_or("");
+  request.validation_file = fields.text("validation_file", 1, 256);
+  read_task(fields, request);
+
+  const Hyperparameters chosen = read_all_hyperparameters(fields, errors);
+  config.n_epochs = static_cast<int>(chosen.n_epochs.value_or(config.n_epochs));
+  config.batch_size = static_cast<int>(chosen.batch_size.value_or(config.batch_size));
+
+  if (!is_auto(fields.find("adapter")))
+    if (const Json* adapter = fields.object("adapter"))
+      read_adapter(*adapter, sizes, config, errors);
+  read_learning_rate(fields, chosen.learning_rate_multiplier,
+                     request);  // its default: the method's
+  const double longest = sizes.max_positions;
+  config.max_length = static_cast<int>(
+      fields.integer_or_auto("max_length", {8, longest}).value_or(config.max_length));
+  config.warmup_ratio =
+      fields.number_or_auto("warmup_ratio", {0, 0.5}).value_or(config.warmup_ratio);
+  config.weight_decay = fields.number_or_auto("weight_decay", {0, 1}).value_or(config.weight_decay);
+  config.validation_fraction =
+      fields.number_or_auto("validation_fraction", {0, 0.5}).value_or(config.validation_fraction);
+  const auto seed = fields.integer("seed", {0, static_cast<double>(largest_seed)});
+  request.seed_given = seed.has_value();
+  config.seed = seed ? *seed : random_seed();
+  request.metadata = read_metadata(fields);
+  refuse_integrations(fields);
+  fields.finish(nested_members());
+  refuse_field_errors(errors);
+  return request;
+}
+
+}  // namespace graft

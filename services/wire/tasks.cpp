@@ -1,0 +1,131 @@
+#include "services/wire/tasks.h"
+
+#include <limits>
+
+#include "services/wire/json.h"
+
+namespace graft {
+
+namespace {
+
+Json task_object(const TaskWithAliases& with) {
+  Json aliases = Json::object();
+  for (const auto& alias : with.aliases) aliases[alias.name] = alias.version;
+  const Task& task = with.task;
+  return {{"id", task.id},
+          {"object", "graft.task"},
+          {"name", task.name},
+          {"kind", task.kind},
+          {"created_at", task.created_at},
+          {"versions", task.versions},
+          {"latest_version", json_or_null(task.latest)},
+          {"aliases", std::move(aliases)}};
+}
+
+// Written by us; an unreadable text is an empty object rather than a failed answer.
+Json metrics_of(const AdapterVersion& version) {
+  Json metrics = Json::parse(version.metrics, nullptr, false);
+  return metrics.is_object() ? metrics : Json::object();
+}
+
+Json version_object(const AdapterVersion& version, const DownloadLink& link) {
+  return {{"id", version.id},
+          {"object", "graft.adapter_version"},
+          {"task", version.task_name},
+          {"version", version.number},
+          {"model", version.model_id},
+          {"job_id", version.job_id},
+          {"backbone", version.backbone_name},
+          {"backbone_sha256", version.backbone_sha256},
+          {"created_at", version.created_at},
+          {"labels", version.labels},
+          {"metrics", metrics_of(version)},
+          {"adapter_sha256", version.bundle_sha256},
+          {"bytes", version.bundle_bytes},
+          {"hidden", version.hidden},
+          {"download_url", link.url},
+          {"expires_at", link.expires_at}};
+}
+
+Json point_object(const MetricPoint& point) {
+  Json object = {{"step", point.step},
+                 {"train_loss", point.train_loss},
+                 {"train_accuracy", point.train_accuracy}};
+  if (point.valid_loss) object["valid_loss"] = *point.valid_loss;
+  if (point.valid_accuracy) object["valid_accuracy"] = *point.valid_accuracy;
+  return object;
+}
+
+Json epoch_object(const Checkpoint& epoch) {
+  return {{"epoch", epoch.epoch},
+          {"step", epoch.step},
+          {"train_loss", epoch.train_loss},
+          {"train_accuracy", epoch.train_accuracy},
+          {"valid_loss", epoch.valid_loss},
+          {"valid_accuracy", epoch.valid_accuracy},
+          {"valid_macro_f1", epoch.valid_macro_f1}};
+}
+
+}  // namespace
+
+std::string write_task(const TaskWithAliases& task) {
+  return dump(task_object(task));
+}
+
+std::string write_task_list(const std::vector<TaskWithAliases>& tasks, bool has_more) {
+  Json items = Json::array();
+  for (const auto& task : tasks) items.push_back(task_object(task));
+  return dump(list_of(std::move(items), has_more));
+}
+
+std::string write_version(const AdapterVersion& version, const DownloadLink& link) {
+  return dump(version_object(version, link));
+}
+
+std::string write_version_list(const std::vector<std::pair<AdapterVersion, DownloadLink>>& versions,
+                               bool has_more) {
+  Json items = Json::array();
+  for (const auto& [version, link] : versions) items.push_back(version_object(version, link));
+  return dump(list_of(std::move(items), has_more));
+}
+
+std::string write_metrics(const AdapterVersion& version, const std::vector<MetricPoint>& points,
+                          const std::vector<Checkpoint>& epochs) {
+  Json point_items = Json::array(), epoch_items = Json::array();
+  for (const auto& point : points) point_items.push_back(point_object(point));
+  for (const auto& epoch : epochs) epoch_items.push_back(epoch_object(epoch));
+  return dump({{"object", "graft.metrics"},
+               {"task", version.task_name},
+               {"version", version.number},
+               {"final", metrics_of(version)},
+               {"points", std::move(point_items)},
+               {"epochs", std::move(epoch_items)}});
+}
+
+int parse_alias_request(std::string_view body) {
+  const Json object = parse_object(body);
+  std::vector<FieldError> errors;
+  JsonFields fields(object, "", errors);
+  if (!fields.find("version"))
+    fields.add_error("version", "is required: the number of a version of the task.",
+                     "missing_required_parameter");
+  constexpr double most = std::numeric_limits<int>::max();
+  const auto version = fields.integer("version", {1, most});
+  fields.finish();
+  refuse_field_errors(errors);
+  return static_cast<int>(*version);
+}
+
+std::string write_alias(const Task& task, const Alias& alias, const std::vector<Alias>& history) {
+  Json items = Json::array();
+  for (const auto& entry : history)
+    items.push_back({{"version", entry.version}, {"changed_at", entry.changed_at}});
+  return dump({{"object", "graft.alias"},
+               {"task", task.name},
+               {"name", alias.name},
+               {"version", alias.version},
+               {"changed_at", alias.changed_at},
+               {"history", std::move(items)}});
+}
+
+}  // namespace graft

@@ -1,0 +1,81 @@
+// Which route a method and path lead to.
+#include "services/http/router.h"
+
+#include <doctest/doctest.h>
+
+using namespace graft;
+
+namespace {
+
+Response nothing(const Request&) {
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("exact segments win over members, from the left, whatever the order of adding") {
+  Router router;
+  router.add("GET", "/v1/{kind}/list", nothing);
+  router.add("GET", "/v1/tasks/{task}", nothing);
+  router.add("GET", "/v1/tasks/list", nothing);
+  CHECK(router.match("GET", "/v1/tasks/list").route->pattern == "/v1/tasks/list");
+  CHECK(router.match("GET", "/v1/tasks/other").route->pattern == "/v1/tasks/{task}");
+  CHECK(router.match("GET", "/v1/files/list").route->pattern == "/v1/{kind}/list");
+}
+
+TEST_CASE("members are decoded segments; colons and encoded slashes stay inside") {
+  Router router;
+  router.add("DELETE", "/v1/models/{model}", nothing);
+  auto match = router.match("DELETE", "/v1/models/ft:minilm:acme:s:abc");
+  REQUIRE(match.route != nullptr);
+  CHECK(match.path_members.at("model") == "ft:minilm:acme:s:abc");
+  CHECK(router.match("DELETE", "/v1/models/ft%3Aa%2Fb").path_members.at("model") == "ft:a/b");
+  CHECK(router.match("DELETE", "/v1/models/a/b").route == nullptr);
+  CHECK_THROWS_AS(router.match("DELETE", "/v1/models/%e2%28"), HttpError);
+}
+
+TEST_CASE("no path is 404, another method 405") {
+  Router router;
+  router.add("GET", "/a/{b}", nothing);
+  router.add("POST", "/a/{b}", nothing);
+  router.add("DELETE", "/a/x", nothing);
+  CHECK(router.match("GET", "/b").allowed_methods.empty());
+  CHECK(router.match("GET", "/b").route == nullptr);
+  const auto match = router.match("PUT", "/a/x");
+  CHECK(match.route == nullptr);
+  CHECK(match.allowed_methods == std::vector<std::string>{"DELETE", "GET", "HEAD", "POST"});
+  CHECK(router.match("HEAD", "/a/x").route->method == "GET");
+}
+
+TEST_CASE("empty segments are not names, and slashes are not merged") {
+  Router router;
+  router.add("GET", "/a/{b}", nothing);
+  router.add("GET", "/", nothing);
+  CHECK(router.match("GET", "/a/").route == nullptr);
+  CHECK(router.match("GET", "/a//").route == nullptr);
+  CHECK(router.match("GET", "//a/b").route == nullptr);
+  CHECK(router.match("GET", "/").route != nullptr);
+}
+
+TEST_CASE("targets: path, query in order, absolute form") {
+  const auto target = parse_target("/v1/jobs?limit=5&metadata%5Bteam%5D=a+b&x&limit=6");
+  REQUIRE(target);
+  CHECK(target->path == "/v1/jobs");
+  const std::vector<std::pair<std::string, std::string>> expected = {
+      {"limit", "5"}, {"metadata[team]", "a b"}, {"x", ""}, {"limit", "6"}};
+  CHECK(target->query == expected);
+  CHECK(parse_target("http://host:80/a+b?c")->path == "/a+b");
+  CHECK(parse_target("http://host")->path == "/");
+  CHECK_FALSE(parse_target("*"));
+  CHECK_FALSE(parse_target("/a#b"));
+  CHECK_FALSE(parse_target("/%4"));
+}
+
+TEST_CASE("UTF-8 is checked as the standard has it") {
+  CHECK(is_utf8("aé漢😀"));
+  CHECK_FALSE(is_utf8("\xC0\x80"));          // overlong
+  CHECK_FALSE(is_utf8("\xE0\x80\x80"));      // overlong
+  CHECK_FALSE(is_utf8("\xED\xA0\x80"));      // surrogate
+  CHECK_FALSE(is_utf8("\xF4\x90\x80\x80"));  // beyond Unicode
+  CHECK_FALSE(is_utf8("\xE2\x82"));          // cut off
+}

@@ -1,0 +1,136 @@
+// docs/openapi.yaml and the route table agree, both ways. Reads the document line by line: its
+// paths stand at two spaces, their methods at four.
+#include <set>
+#include <tuple>
+
+#include "tests/services/route_fixture.h"
+#include "trainer/contract/protocol.h"
+
+namespace graft {
+namespace {
+
+// Served from the program's embedded files, not by a route of the rooms.
+const std::set<std::string> embedded = {"GET /", "GET /openapi.json"};
+
+struct Operation {
+  std::string name;  // "GET /v1/files"
+  std::string text;  // its lines, and those that all methods of its path share
+};
+
+std::string upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+std::vector<std::string> lines_of_document() {
+  std::ifstream stream(std::string(GRAFT_SOURCE_DIR) + "/docs/openapi.yaml");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  REQUIRE(lines.size() > 100);
+  return lines;
+}
+
+std::vector<Operation> documented_operations() {
+  std::vector<Operation> operations;
+  bool in_paths = false, shared = false;
+  std::string path, shared_text;
+  for (const auto& line : lines_of_document()) {
+    if (!line.empty() && line[0] != ' ' && line[0] != '#') in_paths = line == "paths:";
+    if (!in_paths) continue;
+    if (line.starts_with("  /")) {
+      path = line.substr(2, line.size() - 3);
+      shared_text.clear();
+      shared = false;
+    } else if (line.starts_with("    ") && line.size() > 5 && line[4] != ' ' &&
+               line.back() == ':') {
+      const auto word = line.substr(4, line.size() - 5);
+      shared = word == "parameters";
+      if (!shared) operations.push_back({upper(word) + " " + path, shared_text});
+    } else if (shared) {
+      shared_text += line + "\n";
+    } else if (!operations.empty()) {
+      operations.back().text += line + "\n";
+    }
+  }
+  return operations;
+}
+
+}  // namespace
+
+TEST_CASE("every route is documented and every documented operation is a route") {
+  RouteFixture routes;
+  std::set<std::string> served = embedded, documented;
+  for (const auto& route : routes.router.routes())
+    CHECK_MESSAGE(served.insert(route.method + " " + route.pattern).second, route.pattern);
+  for (const auto& operation : documented_operations())
+    CHECK_MESSAGE(documented.insert(operation.name).second, operation.name);
+  for (const auto& name : served) CHECK_MESSAGE(documented.count(name), "not documented: " << name);
+  for (const auto& name : documented) CHECK_MESSAGE(served.count(name), "no such route: " << name);
+  CHECK(documented.size() > 25);
+}
+
+TEST_CASE("every operation documents its members, its id and what a missing key answers") {
+  RouteFixture routes;
+  for (const auto& route : routes.router.routes()) {
+    const auto name = route.method + " " + route.pattern;
+    CAPTURE(name);
+    const auto operations = documented_operations();
+    const auto found =
+        std::find_if(operations.begin(), operations.end(),
+                     [&](const Operation& operation) { return operation.name == name; });
+    REQUIRE(found != operations.end());
+    for (auto at = route.pattern.find('{'); at != std::string::npos;
+         at = route.pattern.find('{', at + 1)) {
+      const auto member = route.pattern.substr(at + 1, route.pattern.find('}', at) - at - 1);
+      const bool named = found->text.find("parameters/" + member + "\"") != std::string::npos ||
+                         found->text.find("name: " + member + "\n") != std::string::npos;
+      CHECK_MESSAGE(named, member);
+    }
+    CHECK(found->text.find("operationId: ") != std::string::npos);
+    CHECK(found->text.find("responses:") != std::string::npos);
+    const bool open = found->text.find("security: []") != std::string::npos;
+    const bool alias = found->text.find("*predict_responses") != std::string::npos;
+    if (route.access == Access::customer) {
+      CHECK_FALSE(open);
+      CHECK((alias || found->text.find("\"401\"") != std::string::npos));
+    }
+  }
+}
+
+TEST_CASE("the documented defaults are those that a job gets") {
+  std::ifstream yaml(std::string(GRAFT_SOURCE_DIR) + "/docs/openapi.yaml");
+  std::ifstream page(std::string(GRAFT_SOURCE_DIR) + "/docs/api.md");
+  std::stringstream document, tour;
+  document << yaml.rdbuf();
+  tour << page.rdbuf();
+  const LaneOrder lane;
+  const auto number = [](double value) {
+    std::ostringstream text;
+    text << value;
+    return text.str();
+  };
+  // Name, the words before its default in the document, its default.
+  const std::tuple<std::string, std::string, double> defaults[] = {
+      {"hyperparameters.n_epochs", "1 to 50", 1.0 * lane.n_epochs},
+      {"hyperparameters.batch_size", "1 to 256", 1.0 * lane.batch_size},
+      {"adapter.size", "at most the backbone's hidden size", 1.0 * lane.size},
+      {"adapter.init_std", "Above 0 to 1", lane.init_std},
+      {"learning_rate", "Absolute, above 0 to 1", lane.learning_rate},
+      {"max_length", "8 to the backbone's positions", 1.0 * lane.max_length},
+      {"warmup_ratio", "0 to 0.5", lane.warmup_ratio},
+      {"weight_decay", "0 to 1", lane.weight_decay},
+      {"validation_fraction", "where no validation file is given", lane.validation_fraction},
+  };
+  for (const auto& [name, words, value] : defaults) {
+    CAPTURE(name);
+    CAPTURE(value);
+    const std::string text = document.str();
+    CHECK(text.find(words + "; default " + number(value)) != std::string::npos);
+    const std::string table = tour.str();
+    const auto row = table.find("| `" + name + "` |");
+    REQUIRE(row != std::string::npos);
+    CHECK(table.substr(row, table.find('\n', row) - row).ends_with("| " + number(value) + " |"));
+  }
+}
+
+}  // namespace graft

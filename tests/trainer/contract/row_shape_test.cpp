@@ -1,0 +1,46 @@
+// The table of row shapes.
+#include "trainer/contract/row_shape.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace graft {
+namespace {
+
+HasMember members(std::vector<std::string_view> names) {
+  return [names = std::move(names)](std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+}
+
+TEST_CASE("a pair of texts is found before the single text that is part of it") {
+  CHECK(find_shape(members({"text", "text_pair"}))->pair == "text_pair");
+  CHECK(find_shape(members({"sentence", "question"}))->text == "question");
+  CHECK(find_shape(members({"sentence"}))->pair.empty());
+  CHECK(find_shape(members({"prompt"}))->label == "completion");
+  CHECK_FALSE(find_shape(members({"label", "premise"})).has_value());
+}
+
+TEST_CASE("what a row lacks is named by the shape it comes nearest to") {
+  CHECK(missing_member(members({"text", "label"})).empty());
+  CHECK(missing_member(members({"text"})) == "label");
+  CHECK(missing_member(members({"prompt", "label"})) == "completion");
+  CHECK(missing_member(members({"premise", "label"})) == "hypothesis");
+  CHECK(missing_member(members({"hypothesis", "label"})) == "premise");
+  CHECK(missing_member(members({"label"})) == "text");
+}
+
+TEST_CASE("a file's format is its suffix in any case, a column's name its trimmed lower case") {
+  CHECK(data_format_of("a.b.JSONL") == DataFormat::jsonl);
+  CHECK(data_format_of("a.json") == DataFormat::jsonl);
+  CHECK(data_format_of("a.csv") == DataFormat::csv);
+  CHECK(data_format_of(".Tsv") == DataFormat::tsv);
+  CHECK_FALSE(data_format_of("csv").has_value());
+  CHECK_FALSE(data_format_of("a.csv.gz").has_value());
+  CHECK(column_name(" Text_Pair\t") == "text_pair");
+}
+
+}  // namespace
+}  // namespace graft

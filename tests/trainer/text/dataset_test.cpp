@@ -1,0 +1,421 @@
+// Customers' files as they come: what is good becomes rows, what is bad is told by line and member.
+#include "trainer/text/dataset.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "tests/support/scratch_directory.h"
+
+namespace graft {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+class Files {
+ public:
+  DataFile write(const std::string& name, std::string_view text) {
+    const std::string path = (directory_ / name).string();
+    std::ofstream(path, std::ios::binary) << text;
+    return {path, name, ""};
+  }
+
+ private:
+  ScratchDirectory directory_;
+};
+
+std::vector<Row> rows_of(const std::string& name, std::string_view text) {
+  Files files;
+  return read_rows(files.write(name, text), FileRole::training);
+}
+
+std::string error_of(auto&& call) {
+  try {
+    call();
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string error_of(const std::string& name, std::string_view text) {
+  return error_of([&] { rows_of(name, text); });
+}
+
+Strings texts(const std::vector<Row>& rows) {
+  Strings all;
+  for (const Row& row : rows) all.push_back(row.text);
+  return all;
+}
+
+Strings labels(const std::vector<Row>& rows) {
+  Strings all;
+  for (const Row& row : rows) all.push_back(row.label);
+  return all;
+}
+
+bool mentions(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+const std::string good = R"({"text": "t", "label": "l"})";
+
+// ---- JSONL -------------------------------------------------------------------------------------
+
+// Both files' rows, chosen as a lane trains on them.
+struct LabelledRows {
+  std::vector<Row> rows;
+  std::vector<std::int32_t> class_ids;
+};
+struct TaskData {
+  Strings labels;
+  LabelledRows training, validation;
+  bool pairs = false;
+};
+
+LabelledRows choose(const std::vector<Row>& all, const ChosenRows& chosen) {
+  LabelledRows rows{{}, chosen.class_ids};
+  for (const std::uint32_t row : chosen.rows) rows.rows.push_back(all[row]);
+  return rows;
+}
+
+TaskData read_task_data(const DataFile& training_file,
+                        const std::optional<DataFile>& validation_file, double fraction,
+                        std::uint64_t seed) {
+  const std::vector<Row> training = read_rows(training_file, FileRole::training);
+  const LabelColumn labels = label_column(training);
+  std::vector<Row> validation;
+  LabelColumn validation_labels;
+  if (validation_file) {
+    validation = read_rows(*validation_file, FileRole::validation);
+    validation_labels = label_column(validation);
+  }
+  const TaskPlan plan =
+      plan_task(labels, training_file.name, validation_file ? &validation_labels : nullptr,
+                validation_file ? validation_file->name : "", fraction, seed);
+  return {plan.labels, choose(training, plan.training),
+          choose(validation_file ? validation : training, plan.validation), labels.pairs};
+}
+
+TEST_CASE("JSONL rows keep text, label and line; blank lines are passed over") {
+  const auto rows = rows_of("a.jsonl",
+                            "{\"text\": \"one\\nline\", \"label\": \"x\", \"id\": 7}\n\n"
+                            "  {\"label\": \"y\", \"text\": \" two \", \"text_pair\": null}  \r\n");
+  CHECK(texts(rows) == Strings{"one\nline", " two "});
+  CHECK(labels(rows) == Strings{"x", "y"});
+  CHECK(rows[0].line == 1);
+  CHECK(rows[1].line == 3);
+  CHECK_FALSE(rows[1].text_pair.has_value());
+}
+
+TEST_CASE("labels are strings, integers or booleans; a fraction is none") {
+  const auto rows = rows_of("a.jsonl", R"({"text": "a", "label": 10}
+{"text": "b", "label": -2}
+{"text": "c", "label": true}
+{"text": "d", "label": "10"})");
+  CHECK(labels(rows) == Strings{"10", "-2", "true", "10"});
+  CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": 3.5})"),
+                 "a.jsonl line 1: member \"label\" is the fractional number 3.5"));
+  CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": ["x"]})"), "is of type array"));
+}
+
+TEST_CASE("Hugging Face's names are known, pairs before single texts") {
+  const auto first = [](std::string_view line) { return rows_of("a.jsonl", line).at(0); };
+  CHECK(first(R"({"sentence": "s", "label": 1, "idx": 0})").text == "s");
+  for (const auto& [text, pair] :
+       std::vector<std::pair<std::string, std::string>>{{"text", "text_pair"},
+                                                        {"sentence1", "sentence2"},
+                                                        {"premise", "hypothesis"},
+                                                        {"question1", "question2"},
+                                                        {"question", "sentence"}}) {
+    const Row row = first("{\"" + text + "\": \"A\", \"" + pair + "\": \"B\", \"label\": 0}");
+    CHECK(row.text == "A");
+    CHECK(row.text_pair == "B");
+  }
+}
+
+TEST_CASE("OpenAI's prompt and completion become text and label, the completion trimmed") {
+  const auto rows =
+      rows_of("a.jsonl", R"({"prompt": "Nice film ->", "completion": " positive\n"})");
+  CHECK(rows[0].text == "Nice film ->");
+  CHECK(rows[0].label == "positive");
+  CHECK(error_of("a.jsonl", R"({"prompt": "x"})") ==
+        "a.jsonl line 1: member \"completion\" is missing; every row needs a label");
+}
+
+TEST_CASE("OpenAI's messages: the user's text, the last assistant's label, no system message") {
+  const auto rows = rows_of(
+      "a.jsonl",
+      R"({"messages": [{"role": "system", "content": "Classify."},)"
+      R"( {"role": "user", "content": "Nice film"}, {"role": "assistant", "content": " pos "}]})"
+      "\n"
+      R"({"messages": [{"role": "system", "content": "Classify."}, {"role": "user", "content": "Bad"},)"
+      R"( {"role": "assistant", "content": "?"},)"
+      R"( {"role": "user", "content": [{"type": "text", "text": "film"}]},)"
+      R"( {"role": "assistant", "content": "neg"}]})");
+  CHECK(texts(rows) == Strings{"Nice film", "Bad\nfilm"});
+  CHECK(labels(rows) == Strings{"pos", "neg"});
+}
+
+TEST_CASE("messages without a label, with another system message or without text are refused") {
+  const std::string user = R"({"role": "user", "content": "x"})";
+  const std::string answer = R"({"role": "assistant", "content": "pos"})";
+  const auto messages = [](const std::string& list) { return "{\"messages\": [" + list + "]}\n"; };
+  const auto system = [](const std::string& text) {
+    return R"({"role": "system", "content": ")" + text + "\"}, ";
+  };
+  CHECK(error_of("a.jsonl", messages(user)) ==
+        "a.jsonl line 1: the last message is not the assistant's; its content is the row's label");
+  CHECK(mentions(error_of("a.jsonl", messages(system("A") + user + ", " + answer) +
+                                         messages(system("B") + user + ", " + answer)),
+                 "a.jsonl line 2: the system message differs from that of line 1"));
+  CHECK(mentions(error_of("a.jsonl", messages(answer)), "\"messages\" is empty"));
+  CHECK(mentions(error_of("a.jsonl", messages(R"({"role": "user"})")), "a message has no text"));
+  CHECK(mentions(error_of("a.jsonl", messages("3")), "a message has no text"));
+  CHECK(mentions(error_of("a.jsonl", messages(R"({"role": "tool", "content": "x"})")),
+                 "the role \"tool\" is not one of"));
+}
+
+TEST_CASE("a bad JSONL row is told by line and member, with the number of further bad lines") {
+  CHECK(error_of("train.jsonl", good + "\n{\"text\": \"x\"}\n{\"label\": \"x\"}\n[]\n" + good) ==
+        "train.jsonl line 2: member \"label\" is missing; every row needs a label "
+        "(and 2 more bad lines)");
+  CHECK(mentions(error_of("a.jsonl", "{\"body\": \"x\", \"label\": 1}"),
+                 "no member holds the text; name it \"text\""));
+  CHECK(mentions(error_of("a.jsonl", "{\"body\": \"x\", \"label\": 1}"),
+                 "the members are: body, label"));
+  CHECK(mentions(error_of("a.jsonl", good + "\n{\"sentence\": \"x\", \"label\": \"l\"}"),
+                 "a.jsonl line 2: member \"text\" is missing; every row needs it, as the first"));
+  CHECK(mentions(error_of("a.jsonl", R"({"text": 3, "label": "l"})"),
+                 "member \"text\" is not a string but number"));
+  CHECK(mentions(error_of("a.jsonl", R"({"text": " ", "label": "l"})"),
+                 "\"text\" is empty; every row needs a text"));
+  CHECK(mentions(error_of("a.jsonl", R"({"text": "t", "label": ""})"), "\"label\" is empty"));
+  CHECK(mentions(error_of("a.jsonl", R"({"text": "t", "label": "a\nb"})"), "control character"));
+  CHECK(mentions(
+      error_of("a.jsonl", "{\"text\": \"t\", \"label\": \"" + std::string(300, 'x') + "\"}"),
+      "a label of 300 bytes"));
+}
+
+TEST_CASE("a pair in some rows and none in others is refused, whichever comes first") {
+  const std::string pair = R"({"text": "t", "text_pair": "p", "label": "l"})";
+  CHECK(
+      mentions(error_of("a.jsonl", pair + "\n" + good), "line 2: member \"text_pair\" is missing"));
+  CHECK(mentions(error_of("a.jsonl", good + "\n" + pair),
+                 "line 2: member \"text_pair\" makes this row a pair, the first row is none"));
+}
+
+TEST_CASE("what is not JSON lines is refused with the way out") {
+  CHECK(mentions(error_of("a.json", "[\n" + good + "]"), "jq -c '.[]'"));
+  CHECK(mentions(error_of("a.jsonl", "{\n\"text\": \"t\"}"),
+                 "a.jsonl line 1: not valid JSON at byte"));
+  CHECK(mentions(error_of("a.jsonl", "{\"text\": \"t\", \"label\": 1e999}"), "not valid JSON"));
+  CHECK(mentions(error_of("a.jsonl", "\"text\""), "not a JSON object but string"));
+  CHECK(error_of("a.jsonl", "") == "a.jsonl: the file is empty");
+  CHECK(error_of("a.jsonl", " \n\n") == "a.jsonl: the file has no rows");
+  CHECK(mentions(error_of("a.xlsx", good), "it must end in .jsonl, .csv or .tsv"));
+  CHECK(mentions(error_of("a.jsonl", std::string("\xFF\xFE{\0", 4)), "the file is UTF-16"));
+}
+
+TEST_CASE("bytes that are not UTF-8 and NULs are told by their place") {
+  CHECK(error_of("a.jsonl", good + "\n{\"text\": \"caf\xe9\", \"label\": \"l\"}") ==
+        "a.jsonl line 2: byte 14 of the line (byte 42 of the file) is not UTF-8; "
+        "save the file as UTF-8");
+  CHECK(mentions(error_of("a.csv", std::string("text,label\na\0b,x\n", 17)),
+                 "a.csv line 2: byte 2 of the line (byte 13 of the file) is NUL"));
+  CHECK(rows_of("a.jsonl", "{\"text\": \"\xEF\xBF\xBD\", \"label\": 1}").size() == 1);
+}
+
+TEST_CASE("a line over 1 MiB is refused, one of 1 MiB is not") {
+  const std::string frame = R"({"text": "", "label": "l"})";
+  const auto line_of = [&](std::size_t bytes) {
+    std::string line = frame;
+    return line.insert(10, std::string(bytes - frame.size(), 'x'));
+  };
+  CHECK(rows_of("a.jsonl", line_of(max_line_bytes)).size() == 1);
+  CHECK(error_of("a.jsonl", good + "\n" + line_of(max_line_bytes + 1)) ==
+        "a.jsonl line 2: the line is longer than 1 MiB");
+}
+
+TEST_CASE("a byte order mark is passed over in every format") {
+  CHECK(rows_of("a.jsonl", "\xEF\xBB\xBF" + good).size() == 1);
+  CHECK(rows_of("a.csv", "\xEF\xBB\xBFtext,label\na,b\n").size() == 1);
+}
+
+// ---- CSV and TSV -------------------------------------------------------------------------------
+
+TEST_CASE("CSV follows RFC 4180: quotes hold separators, line ends and doubled quotes") {
+  const auto rows = rows_of("a.csv",
+                            "id,Text, label\r\n"
+                            "1,\"a, \"\"b\"\"\r\nc\",x\r\n"
+                            "\r\n"
+                            "2,it\"s, y \n"
+                            "\"\",\"\"\"\",\"z\"\r\n"
+                            "4,last,x");
+  CHECK(texts(rows) == Strings{"a, \"b\"\r\nc", "it\"s", "\"", "last"});
+  CHECK(labels(rows) == Strings{"x", "y", "z", "x"});
+  CHECK(rows[0].line == 2);
+  CHECK(rows[1].line == 5);
+  CHECK(rows[3].line == 7);
+}
+
+TEST_CASE("TSV is separated by tabs") {
+  const auto rows = rows_of("a.tsv", "sentence1\tsentence2\tlabel\na, b\tc\t1\n");
+  CHECK(rows[0].text == "a, b");
+  CHECK(rows[0].text_pair == "c");
+  CHECK(rows[0].label == "1");
+}
+
+TEST_CASE("a header without the columns needed is refused and lists what it has") {
+  CHECK(mentions(error_of("a.csv", "body,label\na,b\n"),
+                 "a.csv line 1: the header names no column for the text"));
+  CHECK(mentions(error_of("a.csv", "text,class\na,b\n"),
+                 "the header names no column \"label\"; the columns are: text, class"));
+  CHECK(mentions(error_of("a.csv", "text;label\na;b\n"), "columns are separated by commas"));
+  CHECK(error_of("a.csv", "text,label,Text\na,b,c\n") ==
+        "a.csv line 1: the header names the column \"text\" twice");
+  CHECK(error_of("a.csv", "text,label\n") == "a.csv: the file has no rows");
+}
+
+TEST_CASE("a ragged row and wrong quotes are told by the line where they began") {
+  CHECK(mentions(error_of("a.csv", "text,label\na,b\nc,d,e\n"),
+                 "a.csv line 3: the row has 3 fields, the header 2"));
+  CHECK(mentions(error_of("a.csv", "text,label\n\"a\nb\",x\nc\n"), "a.csv line 4: the row has 1"));
+  CHECK(error_of("a.csv", "text,label\na,b\n\"c,d\ne,f\ng,h\n") ==
+        "a.csv line 3: the quote that opens field 1 is never closed; "
+        "a quote inside a field is written twice");
+  CHECK(mentions(error_of("a.csv", "text,label\n\"a\nb\",\"c\n"),
+                 "a.csv line 2: the quote that opens field 2 in line 3 is never closed"));
+  CHECK(mentions(error_of("a.csv", "text,label\n\"a\"b,x\n"),
+                 "line 2: text follows the closing quote of field 1"));
+  CHECK(mentions(error_of("a.csv", "text,label\n" + std::string(max_line_bytes, 'x') + ",y\n"),
+                 "line 2: the row is longer than 1 MiB"));
+}
+
+// ---- Tasks -------------------------------------------------------------------------------------
+
+std::string labelled(const Strings& labels) {
+  std::string text;
+  for (const std::string& label : labels) {
+    text += "{\"text\": \"t\", \"label\": \"" + label + "\"}\n";
+  }
+  return text;
+}
+
+TEST_CASE("class ids follow the labels sorted by their bytes") {
+  Files files;
+  const TaskData task = read_task_data(files.write("a.jsonl", labelled({"b", "ä", "10", "9", "B"})),
+                                       std::nullopt, 0.0, 1);
+  CHECK(task.labels == Strings{"10", "9", "B", "b", "ä"});
+  CHECK(task.training.class_ids == std::vector<std::int32_t>{3, 4, 0, 1, 2});
+  CHECK(task.validation.rows.empty());
+  CHECK_FALSE(task.pairs);
+}
+
+TEST_CASE("a task needs two labels") {
+  Files files;
+  const DataFile file = files.write("a.jsonl", labelled({"x", "x"}));
+  CHECK(error_of([&] { read_task_data(file, std::nullopt, 0.1, 1); }) ==
+        "a.jsonl: every row has the label \"x\"; a task needs rows of at least two labels");
+}
+
+TEST_CASE("a label on every row is taken for no class names when there are too many") {
+  Files files;
+  Strings many;
+  for (std::size_t i = 0; i <= max_classes; ++i) many.push_back("label " + std::to_string(i));
+  const DataFile file = files.write("a.jsonl", labelled(many));
+  CHECK(mentions(error_of([&] { read_task_data(file, std::nullopt, 0.1, 1); }),
+                 "4097 different labels, more than 4096"));
+}
+
+TEST_CASE("the validation file must know the labels and the pairs of training") {
+  Files files;
+  const DataFile training = files.write("train.jsonl", labelled({"x", "y"}));
+  const DataFile good_file = files.write("valid.jsonl", labelled({"y", "y"}));
+  const TaskData task = read_task_data(training, good_file, 0.5, 1);
+  CHECK(task.training.rows.size() == 2);
+  CHECK(task.validation.class_ids == std::vector<std::int32_t>{1, 1});
+
+  const DataFile stranger = files.write("valid.csv", "text,label\na,x\nb,z\n");
+  try {
+    read_task_data(training, stranger, 0.5, 1);
+    FAIL("accepted");
+  } catch (const DataError& error) {
+    CHECK(std::string(error.what()) == "valid.csv line 3: the label \"z\" is on no training row");
+    CHECK(error.code() == "invalid_validation_file");
+    CHECK(error.param() == "validation_file");
+    CHECK(error.line == 3);
+    CHECK(error.member == "label");
+  }
+  const DataFile pairs = files.write("pairs.csv", "text,text_pair,label\na,b,x\n");
+  CHECK(mentions(error_of([&] { read_task_data(training, pairs, 0.5, 1); }),
+                 "pairs.csv line 2: the row is a pair of texts, the training rows are not"));
+}
+
+TEST_CASE("a stored file that is gone is told as such") {
+  const DataFile file{"/nonexistent/blob", "train.jsonl", ""};
+  CHECK(mentions(error_of([&] { read_rows(file, FileRole::training); }),
+                 "train.jsonl: the stored file is gone"));
+}
+
+// ---- Split -------------------------------------------------------------------------------------
+
+std::vector<std::int32_t> some_class_ids() {
+  std::vector<std::int32_t> ids;
+  for (int i = 0; i < 100; ++i) ids.push_back(i % 10 == 0 ? 1 : 0);  // 90 and 10
+  ids.push_back(2);
+  return ids;
+}
+
+TEST_CASE("a split takes its part of each class, and leaves each class a training row") {
+  const auto ids = some_class_ids();
+  const Split split = split_validation(ids, 0.2, 42);
+  std::vector<int> validation(3), training(3);
+  for (const std::size_t row : split.validation) ++validation[static_cast<std::size_t>(ids[row])];
+  for (const std::size_t row : split.training) ++training[static_cast<std::size_t>(ids[row])];
+  CHECK(validation == std::vector<int>{18, 2, 0});
+  CHECK(training == std::vector<int>{72, 8, 1});
+  CHECK(std::ranges::is_sorted(split.training));
+  CHECK(std::ranges::is_sorted(split.validation));
+  const Split almost_all = split_validation(ids, 0.999, 42);
+  std::set<std::int32_t> classes;
+  for (const std::size_t row : almost_all.training) classes.insert(ids[row]);
+  CHECK(classes.size() == 3);
+}
+
+TEST_CASE("a split depends on its seed alone") {
+  const auto ids = some_class_ids();
+  CHECK(split_validation(ids, 0.2, 42).validation == split_validation(ids, 0.2, 42).validation);
+  CHECK(split_validation(ids, 0.2, 42).validation != split_validation(ids, 0.2, 43).validation);
+  const Split fixed = split_validation(std::vector<std::int32_t>{0, 0, 0, 0, 1, 1, 1, 1}, 0.5, 7);
+  CHECK(fixed.validation.size() == 4);
+  CHECK(split_validation(ids, 0.0, 42).validation.empty());
+  CHECK(split_validation({}, 0.5, 42).training.empty());
+}
+
+TEST_CASE("a task's validation rows are split off and no row is lost or doubled") {
+  Files files;
+  std::string text;
+  for (int i = 0; i < 50; ++i) {
+    text +=
+        "{\"text\": \"t" + std::to_string(i) + "\", \"label\": " + std::to_string(i % 2) + "}\n";
+  }
+  const TaskData task = read_task_data(files.write("a.jsonl", text), std::nullopt, 0.2, 3);
+  CHECK(task.training.rows.size() == 40);
+  CHECK(task.validation.rows.size() == 10);
+  std::set<std::string> seen;
+  for (const LabelledRows* part : {&task.training, &task.validation}) {
+    for (std::size_t i = 0; i < part->rows.size(); ++i) {
+      seen.insert(part->rows[i].text);
+      CHECK(task.labels[static_cast<std::size_t>(part->class_ids[i])] == part->rows[i].label);
+    }
+  }
+  CHECK(seen.size() == 50);
+}
+
+}  // namespace
+}  // namespace graft

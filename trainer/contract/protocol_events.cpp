@@ -1,0 +1,39 @@
+// JSON of metrics events. No state: any thread may call.
+#include "trainer/contract/protocol_events.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace graft {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json(nullptr);
+}
+
+void put(Json& object, const char* name, const std::optional<double>& value) {
+  if (value) object[name] = number(*value);
+}
+
+}  // namespace
+
+std::string write_metrics_event_data(const MetricsEventData& data) {
+  Json object = Json::object();
+  object["step"] = data.step;
+  if (data.total_steps) object["total_steps"] = *data.total_steps;
+  object["epoch"] = data.epoch;
+  object["train_loss"] = number(data.train_loss);
+  put(object, "train_accuracy", data.train_accuracy);
+  put(object, "learning_rate", data.learning_rate);
+  put(object, "tokens_per_second", data.tokens_per_second);
+  put(object, "eta_seconds", data.eta_seconds);
+  put(object, "utilization", data.utilization);
+  put(object, "valid_loss", data.valid_loss);
+  put(object, "valid_accuracy", data.valid_accuracy);
+  put(object, "valid_macro_f1", data.valid_macro_f1);
+  return object.dump();
+}
+
+}  // namespace graft

@@ -1,4 +1,0 @@
-// The kernels for any x86-64 and other processors; flags are in trainer/CMakeLists.txt.
-#define GRAFT_KERNEL_SPACE kernels_baseline
-#define GRAFT_VECTOR_BYTES 16
-#include "trainer/kernels/vector_kernels_body.h"

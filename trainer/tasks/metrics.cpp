@@ -1,0 +1,36 @@
+// Metrics.
+#include "trainer/tasks/metrics.h"
+
+#include <cassert>
+#include <cstddef>
+#include <map>
+
+namespace graft {
+
+double accuracy(std::span<const std::int64_t> predicted, std::span<const std::int64_t> truth) {
+  assert(predicted.size() == truth.size());
+  if (truth.empty()) return 0.0;
+  std::size_t hits = 0;
+  for (std::size_t i = 0; i < truth.size(); ++i) hits += predicted[i] == truth[i];
+  return static_cast<double>(hits) / static_cast<double>(truth.size());
+}
+
+double macro_f1(std::span<const std::int64_t> predicted, std::span<const std::int64_t> truth) {
+  assert(predicted.size() == truth.size());
+  struct Counts {
+    std::size_t hits = 0, named = 0;  // named: predicted plus true
+  };
+  std::map<std::int64_t, Counts> classes;
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    ++classes[predicted[i]].named;
+    ++classes[truth[i]].named;
+    if (predicted[i] == truth[i]) ++classes[truth[i]].hits;
+  }
+  if (classes.empty()) return 0.0;
+  double sum = 0.0;
+  for (const auto& [id, counts] : classes)
+    sum += 2.0 * static_cast<double>(counts.hits) / static_cast<double>(counts.named);
+  return sum / static_cast<double>(classes.size());
+}
+
+}  // namespace graft

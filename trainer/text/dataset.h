@@ -1,0 +1,92 @@
+// Customers' labelled text: files of JSONL, CSV or TSV into checked rows, class ids and a split.
+// Every fault of a file is a DataError that names file, line, member and the way out; docs of the
+// accepted shapes stand in docs/data.md. Free of LibTorch and ICU; no state: any thread may call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "trainer/contract/protocol.h"
+
+namespace graft {
+
+inline constexpr std::size_t max_line_bytes = std::size_t{1} << 20;
+inline constexpr std::size_t max_label_bytes = 256;
+inline constexpr std::size_t max_classes = 4096;
+
+enum class FileRole { training, validation };
+
+// what() is for the customer: `train.jsonl line 17: member "label" is missing; every row needs a
+// label (3 more bad lines)`.
+class DataError : public std::runtime_error {
+ public:
+  // line 0: the file as a whole; member empty: none.
+  DataError(FileRole role, const std::string& file_name, std::int64_t line, std::string member,
+            const std::string& problem);
+
+  std::string code() const;   // invalid_training_file | invalid_validation_file
+  std::string param() const;  // training_file | validation_file
+  FileRole role;
+  std::int64_t line;   // 1-based; 0: the file as a whole
+  std::string member;  // member or column at fault; empty: none
+};
+
+struct Row {
+  std::string text;
+  std::optional<std::string> text_pair;  // of all rows of a file or of none
+  std::string label;                     // integers in decimal, booleans as true and false
+  std::int64_t line = 0;                 // where the row began
+};
+
+// Rows in file order. The suffix of file.name picks the format (.jsonl .ndjson .json .csv .tsv).
+// Memory: the rows, not the file. Throws DataError; a file that cannot be opened is one, too.
+std::vector<Row> read_rows(const DataFile& file, FileRole role);
+
+// The labels of a file, apart from its texts.
+struct LabelColumn {
+  std::vector<std::string> labels;  // sorted by bytes, each once
+  std::vector<std::int32_t> ids;    // (rows) index into labels
+  std::vector<std::int64_t> lines;  // (rows) where each began
+  bool pairs = false;               // the rows have a text_pair
+};
+LabelColumn label_column(const std::vector<Row>& rows);
+
+// Rows of a file by their places in it.
+struct ChosenRows {
+  std::vector<std::uint32_t> rows;
+  std::vector<std::int32_t> class_ids;  // (rows)
+};
+
+// Which rows train and which validate, without their texts. Where there is a validation file its
+// rows validate, else split_validation() chooses among the training rows.
+struct TaskPlan {
+  std::vector<std::string> labels;  // in class-id order: the training file's
+  ChosenRows training;
+  ChosenRows validation;  // of the validation file, where there is one
+};
+
+// validation: nullptr where there is no such file. Throws DataError where there are fewer labels
+// than two or too many, a validation label is unknown to training, or only one of the files has
+// pairs.
+TaskPlan plan_task(const LabelColumn& training, const std::string& training_name,
+                   const LabelColumn* validation, const std::string& validation_name,
+                   double validation_fraction, std::uint64_t seed);
+
+// Indices into class_ids, ascending, each index in exactly one list.
+struct Split {
+  std::vector<std::size_t> training;
+  std::vector<std::size_t> validation;
+};
+
+// Stratified: of each class round(fraction * its rows) rows, drawn by seed, go to validation, but
+// at least one row of each class stays in training. Same arguments, same split, on any machine.
+// fraction in [0, 1).
+Split split_validation(std::span<const std::int32_t> class_ids, double fraction,
+                       std::uint64_t seed);
+
+}  // namespace graft

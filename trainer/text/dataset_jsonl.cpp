@@ -1,0 +1,220 @@
+// JSON Lines: {"text", "label"} and its relatives, and OpenAI's {"messages"}. The first row decides
+// the shape, every other row must have it. Members beyond the shape are ignored.
+#include <nlohmann/json.hpp>
+
+#include "trainer/text/dataset_reading.h"
+
+namespace graft {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string in_quotes(std::string_view name) {
+  return "\"" + std::string(name) + "\"";
+}
+
+const Json* find(const Json& object, std::string_view name) {
+  const auto found = object.find(name);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::optional<RowFault> read_text(const Json& object, std::string_view name, std::string& text) {
+  const Json* value = find(object, name);
+  if (value == nullptr) {
+    return RowFault{std::string(name), "member " + in_quotes(name) +
+                                           " is missing; every row needs it, as the first has"};
+  }
+  if (!value->is_string()) {
+    return RowFault{std::string(name),
+                    "member " + in_quotes(name) + " is not a string but " + value->type_name()};
+  }
+  text = value->get_ref<const std::string&>();
+  return std::nullopt;
+}
+
+std::optional<RowFault> read_label(const Json& object, std::string_view name, std::string& label) {
+  const Json* value = find(object, name);
+  const auto fault = [&](const std::string& problem) {
+    return RowFault{std::string(name), "member " + in_quotes(name) + problem};
+  };
+  if (value == nullptr) return fault(" is missing; every row needs a label");
+  if (value->is_string()) {
+    label = value->get_ref<const std::string&>();
+  } else if (value->is_number_integer() || value->is_boolean()) {
+    label = value->dump();
+  } else if (value->is_number_float()) {
+    return fault(" is the fractional number " + value->dump() +
+                 "; labels are strings or integers, each the name of a class");
+  } else {
+    return fault(std::string(" is of type ") + value->type_name() +
+                 "; labels are strings or integers, one a row");
+  }
+  return std::nullopt;
+}
+
+// ---- OpenAI's messages -------------------------------------------------------------------------
+
+// A message's content: a string, or a list of parts of type "text".
+std::optional<RowFault> read_content(const Json& message, std::string& content) {
+  const RowFault fault{"messages",
+                       "a message has no text; each needs \"role\" and a \"content\" of text"};
+  const Json* value = message.is_object() ? find(message, "content") : nullptr;
+  if (value == nullptr) return fault;
+  if (value->is_string()) {
+    content = value->get_ref<const std::string&>();
+    return std::nullopt;
+  }
+  if (!value->is_array()) return fault;
+  for (const Json& part : *value) {
+    const Json* text = part.is_object() ? find(part, "text") : nullptr;
+    if (text == nullptr || !text->is_string()) return fault;
+    content += text->get_ref<const std::string&>();
+  }
+  return std::nullopt;
+}
+
+class MessagesReader {
+ public:
+  // Text: the user's messages, a line each. Label: the last message, the assistant's. The system
+  // message is the same for every row and so tells nothing: it is left out.
+  std::optional<RowFault> read(const Json& object, Row& row) {
+    const Json* messages = find(object, "messages");
+    if (messages == nullptr || !messages->is_array() || messages->empty()) {
+      return RowFault{"messages", "member \"messages\" is not a list of messages"};
+    }
+    std::string role, content, system;
+    for (const Json& message : *messages) {
+      content.clear();
+      if (auto fault = read_content(message, content)) return fault;
+      const Json* role_value = find(message, "role");
+      role = role_value != nullptr && role_value->is_string() ? role_value->get<std::string>() : "";
+      if (role == "user") {
+        if (!row.text.empty()) row.text += '\n';
+        row.text += content;
+      } else if (role == "system" || role == "developer") {
+        system += content;
+      } else if (role != "assistant") {
+        return RowFault{"messages", "the role " + in_quotes(role) +
+                                        " is not one of system, developer, user, assistant"};
+      }
+    }
+    if (role != "assistant") {
+      return RowFault{"messages",
+                      "the last message is not the assistant's; its content is the row's label"};
+    }
+    row.label = trim(content);
+    return check_system(system, row.line);
+  }
+
+ private:
+  std::optional<RowFault> check_system(const std::string& system, std::int64_t line) {
+    if (first_line_ == 0) {
+      system_ = system;
+      first_line_ = line;
+    }
+    if (system == system_) return std::nullopt;
+    return RowFault{"messages", "the system message differs from that of line " +
+                                    std::to_string(first_line_) +
+                                    "; move what differs into the user's message"};
+  }
+
+  std::string system_;
+  std::int64_t first_line_ = 0;
+};
+
+// ---- Rows --------------------------------------------------------------------------------------
+
+std::string list_members(const Json& object) {
+  std::string list;
+  for (const auto& [name, value] : object.items()) list += (list.empty() ? "" : ", ") + name;
+  return list.empty() ? "none" : list;
+}
+
+class JsonlReader {
+ public:
+  std::optional<RowFault> read(std::string_view line, Row& row) {
+    Json object;
+    try {
+      object = Json::parse(line);
+    } catch (const Json::parse_error& error) {
+      return RowFault{"", "not valid JSON at byte " + std::to_string(error.byte) +
+                              "; each line must hold one whole JSON object"};
+    } catch (const Json::exception&) {  // a number beyond all range
+      return RowFault{"", "not valid JSON; each line must hold one whole JSON object"};
+    }
+    if (!object.is_object()) {
+      return RowFault{"", "not a JSON object but " + std::string(object.type_name()) +
+                              "; each line must hold one, such as {\"text\": …, \"label\": …}"};
+    }
+    if (!shape_) {
+      if (auto fault = choose_shape(object)) return fault;
+    }
+    if (auto fault = read_members(object, row)) return fault;
+    return check_row(row, *shape_);
+  }
+
+ private:
+  std::optional<RowFault> choose_shape(const Json& object) {
+    shape_ = find(object, "messages") != nullptr
+                 ? messages_shape
+                 : find_shape([&](std::string_view name) { return find(object, name) != nullptr; });
+    if (shape_) return std::nullopt;
+    return RowFault{"text", "no member holds the text; name it " + std::string(known_text_members) +
+                                "; the members are: " + list_members(object)};
+  }
+
+  std::optional<RowFault> read_members(const Json& object, Row& row) {
+    if (shape_->text == messages_shape.text) return messages_.read(object, row);
+    if (auto fault = read_text(object, shape_->text, row.text)) return fault;
+    if (!shape_->pair.empty()) {
+      if (auto fault = read_text(object, shape_->pair, row.text_pair.emplace())) return fault;
+    } else if (const auto other =
+                   find_shape([&](std::string_view name) { return find(object, name) != nullptr; });
+               other && !other->pair.empty()) {
+      return RowFault{std::string(other->pair), "member " + in_quotes(other->pair) +
+                                                    " makes this row a pair, the first row is none;"
+                                                    " either all rows are pairs or none"};
+    }
+    if (auto fault = read_label(object, shape_->label, row.label)) return fault;
+    if (shape_->label == "completion") row.label = trim(row.label);
+    return std::nullopt;
+  }
+
+  std::optional<RowShape> shape_;
+  MessagesReader messages_;
+};
+
+}  // namespace
+
+void read_jsonl(std::string_view text, std::size_t file_offset, RowCollector& rows) {
+  if (trim(text.substr(0, 4096)).starts_with('[')) {
+    rows.fail(0, {"",
+                  "the file is one JSON array; write one JSON object a line instead, for "
+                  "instance with: jq -c '.[]' FILE"});
+  }
+  JsonlReader reader;
+  std::int64_t line_number = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    ++line_number;
+    const std::size_t newline = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = text.substr(begin, newline - begin);
+    const std::size_t offset = file_offset + begin;
+    begin = newline + 1;
+    if (line.size() > max_line_bytes) {
+      rows.add_fault(line_number, {"", "the line is longer than 1 MiB"});
+      continue;
+    }
+    if (trim(line).empty()) continue;
+    Row row;
+    row.line = line_number;
+    std::optional<RowFault> fault = find_bad_bytes(line, offset);
+    if (!fault) fault = reader.read(line, row);
+    if (fault) {
+      rows.add_fault(line_number, *std::move(fault));
+    } else {
+      rows.add(std::move(row));
+    }
+  }
+}
+
+}  // namespace graft

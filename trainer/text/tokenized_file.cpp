@@ -1,0 +1,142 @@
+// Layout: a header, then arrays by falling size of their elements, so that all lie aligned.
+#include "trainer/text/tokenized_file.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "trainer/durable/sha256.h"
+
+namespace graft {
+namespace {
+
+static_assert(std::endian::native == std::endian::little);
+
+constexpr std::size_t stop_every = 256;  // rows
+
+struct Header {
+  std::array<char, 8> magic{'G', 'R', 'A', 'F', 'T', 'T', 'O', 'K'};
+  std::uint64_t format_version = 1;
+  std::uint64_t rows = 0, tokens = 0;
+  std::uint64_t label_bytes = 0;  // labels, each with a line end behind it
+  std::int32_t largest_id = -1;
+  std::uint32_t pairs = 0;
+  std::array<char, 64> key{};
+  std::array<char, 64> sha256{};  // of the whole file with these bytes zero
+};
+static_assert(sizeof(Header) % 8 == 0);
+
+// Zero where the sizes are too large to be added up.
+std::uint64_t file_size(const Header& header) {
+  constexpr std::uint64_t too_many = std::uint64_t{1} << 40;
+  if (header.rows > too_many || header.tokens > too_many || header.label_bytes > too_many) return 0;
+  return sizeof(Header) + (header.rows + 1) * 8 + header.rows * 8 + header.tokens * 4 +
+         header.rows * 4 + header.tokens + header.rows + header.label_bytes;
+}
+
+std::string hash_of(Header header, std::string_view rest) {
+  header.sha256 = {};
+  std::string start(sizeof header, '\0');
+  std::memcpy(start.data(), &header, sizeof header);
+  return sha256_of_bytes(start + sha256_of_bytes(rest));
+}
+
+template <class T>
+void append(std::string& bytes, const std::vector<T>& values) {
+  bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+template <class T>
+std::span<const T> take(std::string_view& bytes, std::uint64_t count) {
+  const std::span values(reinterpret_cast<const T*>(bytes.data()), count);
+  bytes.remove_prefix(count * sizeof(T));
+  return values;
+}
+
+}  // namespace
+
+TokenizedRows TokenizedFile::choose(std::vector<std::uint32_t> chosen) const {
+  std::int64_t cut = 0;
+  for (const std::uint32_t row : chosen) cut += truncated[row];
+  TokenizedRows rows(tokens, std::move(chosen));
+  rows.truncated_rows = cut;
+  return rows;
+}
+
+std::optional<std::string> write_tokenized_file(const std::vector<Row>& rows,
+                                                const Tokenizer& tokenizer, std::size_t max_length,
+                                                std::string_view key,
+                                                const std::function<bool()>& stop) {
+  TokenizedRows tokens;
+  std::vector<std::uint8_t> truncated;
+  for (const Row& row : rows) {
+    if (truncated.size() % stop_every == 0 && stop()) return std::nullopt;
+    const Encoding encoding = tokenizer.encode(row.text, row.text_pair, max_length);
+    tokens.append(encoding);
+    truncated.push_back(encoding.truncated ? 1 : 0);
+  }
+  const LabelColumn labels = label_column(rows);
+  std::string names;
+  for (const std::string& label : labels.labels) names += label + '\n';
+
+  Header header;
+  header.rows = rows.size();
+  header.tokens = tokens.ids.size();
+  header.label_bytes = names.size();
+  header.largest_id =
+      tokens.ids.empty() ? -1 : *std::max_element(tokens.ids.begin(), tokens.ids.end());
+  header.pairs = labels.pairs ? 1 : 0;
+  std::copy_n(key.begin(), std::min(key.size(), header.key.size()), header.key.begin());
+
+  std::string bytes(sizeof header, '\0');
+  bytes.reserve(file_size(header));
+  append(bytes, tokens.offsets);
+  append(bytes, labels.lines);
+  append(bytes, tokens.ids);
+  append(bytes, labels.ids);
+  append(bytes, tokens.type_ids);
+  append(bytes, truncated);
+  bytes += names;
+  const std::string sha256 = hash_of(header, std::string_view(bytes).substr(sizeof header));
+  std::copy_n(sha256.begin(), header.sha256.size(), header.sha256.begin());
+  std::memcpy(bytes.data(), &header, sizeof header);
+  return bytes;
+}
+
+TokenizedFile view_tokenized_file(std::string_view bytes, std::string_view key,
+                                  std::shared_ptr<const void> owner) {
+  Header header;
+  if (bytes.size() < sizeof header) throw TokenizedFileError("shorter than its header");
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (header.magic != Header{}.magic || header.format_version != Header{}.format_version)
+    throw TokenizedFileError("not a tokenized file of this version");
+  if (std::string_view(header.key.data(), header.key.size()) != key)
+    throw TokenizedFileError("made of something else");
+  if (file_size(header) != bytes.size()) throw TokenizedFileError("has the wrong size (torn?)");
+  bytes.remove_prefix(sizeof header);
+  if (hash_of(header, bytes) != std::string_view(header.sha256.data(), header.sha256.size()))
+    throw TokenizedFileError("has the wrong checksum");
+
+  TokenizedFile file;
+  file.tokens.owner = std::move(owner);
+  file.tokens.offsets = take<std::int64_t>(bytes, header.rows + 1);
+  const auto lines = take<std::int64_t>(bytes, header.rows);
+  file.tokens.ids = take<std::int32_t>(bytes, header.tokens);
+  const auto label_ids = take<std::int32_t>(bytes, header.rows);
+  file.tokens.type_ids = take<std::uint8_t>(bytes, header.tokens);
+  file.truncated = take<std::uint8_t>(bytes, header.rows);
+  file.largest_id = header.largest_id;
+  file.labels.pairs = header.pairs != 0;
+  file.labels.lines.assign(lines.begin(), lines.end());
+  file.labels.ids.assign(label_ids.begin(), label_ids.end());
+  while (!bytes.empty()) {
+    const std::size_t end = bytes.find('\n');
+    file.labels.labels.emplace_back(bytes.substr(0, end));
+    bytes.remove_prefix(end + 1);
+  }
+  return file;
+}
+
+}  // namespace graft

@@ -1,0 +1,160 @@
+// Snapshots and their file.
+#include "trainer/training/checkpoint.h"
+
+#include <torch/torch.h>
+
+#include "trainer/durable/sha256.h"
+#include "trainer/model/safetensors.h"
+#include "trainer/text/mapped_file.h"
+
+namespace graft {
+namespace {
+
+constexpr char header_key[] = "graft_checkpoint", checksum_key[] = "sha256";
+
+// Names of a lane's tensors in the file.
+struct TensorNames {
+  explicit TensorNames(int lane) : prefix("lane." + std::to_string(lane) + ".") {}
+  std::string values() const { return prefix + "values"; }
+  std::string first_moments() const { return prefix + "first_moments"; }
+  std::string second_moments() const { return prefix + "second_moments"; }
+  std::string best_epoch() const { return prefix + "best_epoch"; }
+  std::string prefix;
+};
+
+// Over all that the file says, independent of how its container lays it out.
+std::string checksum(std::string_view header,
+                     const std::map<std::string, std::string_view>& tensors) {
+  std::string list = sha256_of_bytes(header) + "\n";
+  for (const auto& [name, bytes] : tensors) list += sha256_of_bytes(bytes) + "  " + name + "\n";
+  return sha256_of_bytes(list);
+}
+
+std::string_view bytes_of(const at::Tensor& tensor) {
+  return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+const std::string& metadata(const Safetensors& file, const char* key) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end()) throw CheckpointError("it is no checkpoint");
+  return found->second;
+}
+
+at::Tensor take(const Safetensors& file, const std::string& name, std::int64_t parameters) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) throw CheckpointError("it lacks the tensor " + name);
+  if (found->second.shape != std::vector<std::int64_t>{parameters})
+    throw CheckpointError("its tensor " + name + " has the wrong shape");
+  return float_tensor(found->second).clone();
+}
+
+}  // namespace
+
+void add_lane(Checkpoint& checkpoint, const Lane& lane) {
+  LanePosition position;
+  LaneTensors tensors;
+  tensors.optimizer = lane.optimizer->state();
+  position.lane = lane.index;
+  position.step = lane.step;
+  position.optimizer_steps = tensors.optimizer.steps;
+  position.total_steps = lane.total_steps;
+  position.training_rows = static_cast<std::int64_t>(lane.training.rows.size());
+  position.validation_rows = static_cast<std::int64_t>(lane.validation.rows.size());
+  position.parameters = lane.optimizer->parameters();
+  position.labels = lane.model.labels;
+  position.epoch_sums = lane.epoch_sums;
+  position.sums = lane.sums;
+  position.evaluation_seconds = lane.evaluation_seconds;
+  if (lane.best) {
+    position.best = lane.best->numbers;
+    tensors.best_epoch = lane.best->tensors;  // nobody writes to it
+  }
+  checkpoint.header.lanes.push_back(std::move(position));
+  checkpoint.tensors.push_back(std::move(tensors));
+}
+
+bool go_on(Lane& lane, const LanePosition& position, const LaneTensors& tensors) {
+  if (position.total_steps != lane.total_steps || position.labels != lane.model.labels ||
+      position.training_rows != static_cast<std::int64_t>(lane.training.rows.size()) ||
+      position.validation_rows != static_cast<std::int64_t>(lane.validation.rows.size()) ||
+      position.parameters != lane.optimizer->parameters() || position.step < 0 ||
+      position.step >= lane.total_steps)
+    return false;
+  lane.optimizer->restore(tensors.optimizer);
+  lane.step = position.step;
+  lane.epochs_ended = static_cast<int>(lane.step / lane.steps_per_epoch);
+  static_cast<StepTotals&>(lane.epoch_sums) = position.epoch_sums;
+  static_cast<StepTotals&>(lane.sums) = position.sums;
+  lane.evaluation_seconds = position.evaluation_seconds;
+  if (position.best) lane.best = BestEpoch{*position.best, tensors.best_epoch};
+  return true;
+}
+
+std::string write_checkpoint(const Checkpoint& checkpoint) {
+  NamedTensors tensors;
+  for (std::size_t i = 0; i < checkpoint.tensors.size(); ++i) {
+    const TensorNames names(checkpoint.header.lanes[i].lane);
+    const LaneTensors& lane = checkpoint.tensors[i];
+    tensors.emplace_back(names.values(), lane.optimizer.values);
+    tensors.emplace_back(names.first_moments(), lane.optimizer.first_moments);
+    tensors.emplace_back(names.second_moments(), lane.optimizer.second_moments);
+    if (lane.best_epoch.defined()) tensors.emplace_back(names.best_epoch(), lane.best_epoch);
+  }
+  const std::string header = write_checkpoint_header(checkpoint.header);
+  std::map<std::string, std::string_view> bytes;
+  for (const auto& [name, tensor] : tensors) bytes.emplace(name, bytes_of(tensor));
+  return write_safetensors(tensors,
+                           {{header_key, header}, {checksum_key, checksum(header, bytes)}});
+}
+
+Checkpoint read_checkpoint(std::string_view bytes) {
+  try {
+    const Safetensors file = read_safetensors(bytes);
+    const std::string& header = metadata(file, header_key);
+    std::map<std::string, std::string_view> contents;
+    for (const auto& [name, tensor] : file.tensors) contents.emplace(name, tensor.bytes);
+    if (checksum(header, contents) != metadata(file, checksum_key))
+      throw CheckpointError("its checksum is wrong");
+    Checkpoint checkpoint;
+    checkpoint.header = parse_checkpoint_header(header);
+    for (const LanePosition& lane : checkpoint.header.lanes) {
+      const TensorNames names(lane.lane);
+      LaneTensors tensors;
+      tensors.optimizer.values = take(file, names.values(), lane.parameters);
+      tensors.optimizer.first_moments = take(file, names.first_moments(), lane.parameters);
+      tensors.optimizer.second_moments = take(file, names.second_moments(), lane.parameters);
+      tensors.optimizer.steps = lane.optimizer_steps;
+      if (lane.best) tensors.best_epoch = take(file, names.best_epoch(), lane.parameters);
+      checkpoint.tensors.push_back(std::move(tensors));
+    }
+    return checkpoint;
+  } catch (const SafetensorsError& error) {
+    throw CheckpointError(std::string("it is torn or damaged: ") + error.what());
+  } catch (const ProtocolError& error) {
+    throw CheckpointError(error.what());
+  }
+}
+
+std::filesystem::path checkpoint_path(const std::filesystem::path& run_directory) {
+  return run_directory / "checkpoint.safetensors";
+}
+
+std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& run_directory,
+                                          const std::string& order_sha256, std::string& problem) {
+  problem.clear();
+  const std::filesystem::path path = checkpoint_path(run_directory);
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  try {
+    const MappedFile file(path);
+    Checkpoint checkpoint = read_checkpoint(file.text());
+    if (checkpoint.header.order_sha256 == order_sha256) return checkpoint;
+    problem = "it is of another order or another backbone";
+  } catch (const CheckpointError& error) {
+    problem = error.what();
+  } catch (const MappedFileError&) {
+    problem = "it cannot be read";
+  }
+  return std::nullopt;
+}
+
+}  // namespace graft

@@ -1,0 +1,129 @@
+// A trial's place in a run: its data, model, optimizer, schedule, order and sums.
+//
+// Everything random in a lane is a function of its own seed, so a lane does not know whether others
+// train beside it. Used by the training thread alone.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "trainer/contract/protocol.h"
+#include "trainer/fast/engine.h"
+#include "trainer/model/backbone.h"
+#include "trainer/model/task_model.h"
+#include "trainer/text/token_cache.h"
+#include "trainer/text/tokenized_rows.h"
+#include "trainer/text/tokenizer.h"
+#include "trainer/training/optimizer.h"
+
+namespace graft {
+
+struct LaneData {
+  TokenizedRows rows;
+  std::vector<std::int64_t> class_ids;  // (rows)
+};
+
+// Sums over training steps: of the epoch, and since the last Progress record.
+struct StepSums : StepTotals {
+  double flops = 0;  // of all lanes of the steps; not kept in checkpoints
+
+  double mean_loss() const { return rows ? loss / static_cast<double>(rows) : 0.0; }
+  double accuracy() const {
+    return rows ? static_cast<double>(correct) / static_cast<double>(rows) : 0.0;
+  }
+  double tokens_per_second() const {
+    return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  }
+  void add(const StepSums& step);
+};
+
+struct BestEpoch {
+  EpochEnded numbers;
+  at::Tensor tensors;  // AdamW::snapshot()
+};
+
+struct Lane {
+  int index = 0;
+  LaneOrder order;
+  TaskModel model;
+  LaneData training, validation;
+  std::unique_ptr<AdamW> optimizer;
+
+  std::int64_t training_tokens = 0;  // of one pass over the rows
+  // FLOPs of an epoch, and of an evaluation if its rows were trained on: the first time, and later,
+  // when what frozen layers give is kept.
+  double first_epoch_work = 0, epoch_work = 0;
+  double first_evaluation_work = 0, evaluation_work = 0;
+  std::int64_t steps_per_epoch = 0, total_steps = 0, warmup_steps = 0;
+  std::int64_t step = 0;                 // steps done
+  std::vector<std::size_t> epoch_order;  // of the epoch in progress
+  StepSums recent, epoch_sums, sums;
+  double evaluation_seconds = 0;
+  int epochs_ended = 0;  // evaluated, too
+  std::optional<BestEpoch> best;
+  Progress last_progress;  // as recorded
+  int epochs_known = 0;    // recorded by an earlier process of this run: not recorded again
+  bool ended = false;      // finished or failed
+
+  int epoch() const {
+    return static_cast<int>(step / steps_per_epoch) + 1;
+  }  // 1-based, next step's
+  bool finished() const { return step == total_steps; }
+  double learning_rate() const;  // of the next step
+};
+
+// What a lane trains on.
+struct LaneInput {
+  std::vector<std::string> labels;  // in class-id order
+  LaneData training, validation;
+};
+
+// Reads, checks and tokenizes the lane's files; no tensors, so another thread may do it. nullopt:
+// stop() said so. Throws DataError, BackboneError where the tokenizer does not fit, LaneError where
+// the order cannot be met.
+std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneConfig& config,
+                                         TokenCache& tokens, const std::function<bool()>& stop);
+
+// Draws the model's start.
+std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const BackboneWeights& backbone,
+                                 LaneInput input);
+
+// Both at once, with nothing kept.
+std::unique_ptr<Lane> prepare_lane(int index, const LaneOrder& order,
+                                   const BackboneWeights& backbone, const Tokenizer& tokenizer);
+
+// What ends one lane and leaves the others. code() and param() as in LaneFailed.
+class LaneError : public std::runtime_error {
+ public:
+  LaneError(std::string code, const std::string& message, std::string param = "")
+      : std::runtime_error(message), code_(std::move(code)), param_(std::move(param)) {}
+  const std::string& code() const { return code_; }
+  const std::string& param() const { return param_; }
+
+ private:
+  std::string code_, param_;
+};
+
+// The rows of the next step; draws the epoch's order where one begins.
+std::span<const std::size_t> next_rows(Lane& lane);
+
+struct Evaluation {
+  double loss = 0, accuracy = 0, macro_f1 = 0;  // loss: mean over the rows
+};
+
+// Without dropout. NaN for no rows. Calls after_batch() between batches, so that a long evaluation
+// is no silence.
+Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
+                    const std::function<void()>& after_batch);
+
+// One row alone, without dropout, so that its bits depend on nothing else: (classes).
+at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,
+                      const TokenizedRows& rows, std::size_t row);
+
+}  // namespace graft
