@@ -37,7 +37,7 @@ bool Scheduler::State::has_core_for_another(const std::vector<Run>& active) {
 
 // Workers look at their file between steps, so for the length of a step a run that shrinks may
 // still use what another one already has; a new worker needs longer than that to come to its first.
-void Scheduler::State::share_cores(std::int64_t now) {
+void Scheduler::State::share_cores() {
   const std::vector<Run> active = list_active_runs(database);
   std::vector<ThreadRange> ranges;
   ranges.reserve(active.size());
@@ -53,7 +53,7 @@ void Scheduler::State::share_cores(std::int64_t now) {
       }
       threads.now = shares[i];
     } catch (const std::exception& error) {  // asked again at the next tick
-      complain("run " + active[i].id + " keeps its threads: " + error.what(), now);
+      complain("run " + active[i].id + " keeps its threads: " + error.what());
     }
   }
 }

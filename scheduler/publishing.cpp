@@ -6,6 +6,7 @@
 #include <optional>
 #include <system_error>
 
+#include "scheduler/checkpoint_keeping.h"
 #include "storage/adapters.h"
 #include "storage/jobs.h"
 #include "trainer/durable/sha256.h"
@@ -20,18 +21,6 @@ void append_number(std::string& text, std::optional<double> value) {
   char digits[32];
   const auto end = std::to_chars(digits, digits + sizeof digits, *value).ptr;
   text.append(digits, end);
-}
-
-// Gives the bundle a second name to be moved under, so that a crash before the version's row leaves
-// the first: the next start sweeps blobs without a row and publishes again. Where links cannot be
-// made, the file itself.
-fs::path name_to_move(const fs::path& bundle) {
-  fs::path second = bundle;
-  second += ".adopting";
-  std::error_code error;
-  fs::remove(second, error);
-  fs::create_hard_link(bundle, second, error);
-  return error ? bundle : second;
 }
 
 std::optional<Blob> take_bundle(const BlobStore& blobs, const LaneFinished& finished,
@@ -72,7 +61,11 @@ std::string write_result_csv(const std::vector<MetricPoint>& points) {
 PublishOutcome publish_lane(Database& database, const BlobStore& blobs, const RunLane& lane,
                             const LaneFinished& finished, const RunDirectory& directory,
                             UnixTime now) {
-  if (lane.job.status != JobStatus::running) return PublishOutcome::not_running;
+  // A trial that was paused while its worker came to the end has its result all the same.
+  const TrialStatus status = lane.trial.status;
+  if (status == TrialStatus::succeeded || status == TrialStatus::failed ||
+      status == TrialStatus::cancelled)
+    return PublishOutcome::not_running;
   const std::optional<Blob> bundle = take_bundle(blobs, finished, directory);
   if (!bundle) return PublishOutcome::bad_bundle;
 

@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "scheduler/publishing.h"
+#include "scheduler/retry_policy.h"
 #include "storage/events.h"
 #include "storage/jobs.h"
 #include "storage/runs.h"
@@ -24,10 +25,20 @@ struct RecordIntake::Batch {
   std::vector<RunLane> lanes;
   const std::vector<TailedRecord>& records;
 
-  // nullptr: no such lane, or its job is no longer running.
+  static bool is_running(const RunLane& lane) { return lane.trial.status == TrialStatus::running; }
+
+  // nullptr: no such lane.
+  const RunLane* lane(int number) const {
+    for (const RunLane& lane : lanes) {
+      if (lane.lane == number) return &lane;
+    }
+    return nullptr;
+  }
+
+  // nullptr: no such lane, or its trial is no longer running.
   const RunLane* running_lane(int number) const {
     for (const RunLane& lane : lanes) {
-      if (lane.lane == number) return lane.job.status == JobStatus::running ? &lane : nullptr;
+      if (lane.lane == number) return is_running(lane) ? &lane : nullptr;
     }
     spdlog::warn("run {}: a record of lane {}, which it does not have", run.id, number);
     return nullptr;
@@ -114,8 +125,16 @@ bool RecordIntake::take_in(Run& run, const RunDirectory& directory, UnixTime now
   return tail.exhausted;
 }
 
+std::optional<JobError> RecordIntake::failure_of(const std::string& run_id, int lane) const {
+  const auto run = failures_.find(run_id);
+  if (run == failures_.end()) return std::nullopt;
+  const auto found = run->second.find(lane);
+  return found == run->second.end() ? std::nullopt : std::optional(found->second);
+}
+
 void RecordIntake::forget(const std::string& run_id) {
   last_progress_.erase(run_id);
+  failures_.erase(run_id);
 }
 
 // Records [begin, end) and the offset behind them.
@@ -167,7 +186,7 @@ void RecordIntake::add_started(Batch& batch, const RunStarted& started) {
   if (!started.precision.empty()) message += ", computing in " + started.precision;
   message += ".";
   for (const RunLane& lane : batch.lanes) {
-    if (lane.job.status == JobStatus::running) {
+    if (Batch::is_running(lane)) {
       add_event(batch, lane, EventLevel::info, message);
     }
   }
@@ -188,7 +207,8 @@ void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
                   std::to_string(lane->trial.config.max_length) +
                   " tokens) cut at that length; a larger max_length keeps more of them.");
   }
-  update_progress(database_, lane->job.id, {0, ready.total_steps, 0}, 0, std::nullopt);
+  update_progress(database_, lane->trial.id, {lane->job.progress.step, ready.total_steps, 0},
+                  lane->job.trained_tokens, std::nullopt);
 }
 
 void RecordIntake::add_progress(Batch& batch, const Progress& progress, double time) {
@@ -200,7 +220,7 @@ void RecordIntake::add_progress(Batch& batch, const Progress& progress, double t
     finish = static_cast<UnixTime>(time + progress.eta_seconds);
   }
   const double pace = all_finite({progress.tokens_per_second}) ? progress.tokens_per_second : 0;
-  update_progress(database_, lane->job.id, {progress.step, progress.total_steps, pace},
+  update_progress(database_, lane->trial.id, {progress.step, progress.total_steps, pace},
                   progress.trained_tokens, finish);
   if (all_finite({progress.train_loss, progress.train_accuracy})) {
     insert_metric_point(database_, lane->trial.id,
@@ -271,19 +291,23 @@ void RecordIntake::add_epoch(Batch& batch, const EpochEnded& ended) {
 }
 
 void RecordIntake::publish(Batch& batch, const LaneFinished& finished) {
-  const RunLane* lane = batch.running_lane(finished.lane);
+  const RunLane* lane = batch.lane(finished.lane);
   if (lane == nullptr) return;
   const std::string& expected = lane->job.backbone_sha256;
   if (!expected.empty() && finished.backbone_sha256 != expected) {
-    fail_lane(batch, finished.lane,
-              {"backbone_mismatch",
-               "The adapter was trained on another backbone (" + finished.backbone_sha256 +
-                   ") than the job was made for (" + expected + "). Create the job again.",
-               "model"});
+    const JobError error{"backbone_mismatch",
+                         "The adapter was trained on another backbone (" +
+                             finished.backbone_sha256 + ") than the job was made for (" + expected +
+                             "). Create the job again.",
+                         "model"};
+    if (fail_trial(database_, lane->trial.id, error, batch.now))
+      spdlog::error("job {} failed: {}", lane->job.id, error.message);
     return;
   }
   const PublishOutcome outcome =
       publish_lane(database_, blobs_, *lane, finished, batch.directory, batch.now);
+  if (outcome == PublishOutcome::published)
+    spdlog::info("job {} published a version of task {}", lane->job.id, lane->job.task_name);
   if (outcome == PublishOutcome::bad_bundle) {
     // The job stays running; the end of the worker without a result then decides about another
     // attempt.
@@ -297,11 +321,11 @@ void RecordIntake::publish(Batch& batch, const LaneFinished& finished) {
 void RecordIntake::fail_lane(Batch& batch, int number, const JobError& error) {
   const RunLane* lane = batch.running_lane(number);
   if (lane == nullptr) return;
-  if (error.code == "disk_full") {
-    // Not the job's fault: it stays running, and the end of the worker puts it back into the queue.
-    add_event(batch, *lane, EventLevel::warn, error.message);
-  } else {
-    fail_job(database_, lane->job.id, error, batch.now);
+  if (fault_of(error.code) != Fault::customer) {
+    // Not the customer's: it stays running, and the end of the worker decides.
+    failures_[batch.run.id][number] = error;
+  } else if (fail_trial(database_, lane->trial.id, error, batch.now)) {
+    spdlog::info("job {} failed: {} ({})", lane->job.id, error.message, error.code);
   }
 }
 

@@ -25,6 +25,10 @@ class RecordIntake {
   // in comes again next time.
   bool take_in(Run& run, const RunDirectory& directory, UnixTime now);
 
+  // What the worker said of a lane's end that is not the customer's to mend; the scheduler decides
+  // about it once the worker is gone.
+  std::optional<JobError> failure_of(const std::string& run_id, int lane) const;
+
   // Forgets what it remembers of an ended run.
   void forget(const std::string& run_id);
 
@@ -45,6 +49,7 @@ class RecordIntake {
   const BlobStore& blobs_;
   // Last progress of each run's lanes: an epoch's event repeats its rate and pace.
   std::map<std::string, std::map<int, Progress>> last_progress_;
+  std::map<std::string, std::map<int, JobError>> failures_;  // by run and lane
 };
 
 }  // namespace graft

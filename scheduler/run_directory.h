@@ -23,6 +23,11 @@ class RunDirectory {
   std::filesystem::path lock() const { return path_ / "worker.lock"; }
   std::filesystem::path threads_file() const { return path_ / "threads"; }
   std::filesystem::path cancel() const { return path_ / "cancel"; }
+  std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
+  // What a lane goes on from that an earlier run trained.
+  std::filesystem::path lane_checkpoint(int lane) const {
+    return path_ / ("lane-" + std::to_string(lane)) / "checkpoint.safetensors";
+  }
   std::filesystem::path log() const { return path_ / "worker.log"; }
 
   // A file that a record names. nullopt where the name leads out of the directory.

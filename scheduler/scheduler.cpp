@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "scheduler/checkpoint_keeping.h"
 #include "scheduler/file_check.h"
 #include "scheduler/order_builder.h"
 #include "scheduler/scheduler_state.h"
@@ -21,50 +22,41 @@ namespace graft {
 namespace {
 
 constexpr std::int64_t complaint_pause = 60;  // between equal lines in the log
+constexpr std::int64_t refused_pause = 300;   // of a trial whose backbone is not configured
 constexpr int most_admissions = 16;           // in one tick: each reads its files
 
 }  // namespace
 
 Scheduler::Scheduler(Database& database, const BlobStore& blobs, Launcher& launcher,
                      FindBackbone find_backbone, SchedulerOptions options)
-    : state_(new State{database,
-                       blobs,
-                       launcher,
-                       std::move(find_backbone),
-                       std::move(options),
-                       RecordIntake(database, blobs),
-                       {},
-                       {}}) {}
+    : state_(new State(database, blobs, launcher, std::move(find_backbone), std::move(options),
+                       RecordIntake(database, blobs))) {}
 
 Scheduler::~Scheduler() = default;
 
-void Scheduler::recover(std::int64_t now) {
-  State& state = *state_;
-  const std::vector<Run> active = list_active_runs(state.database);
-  const auto is_active = [&](const std::string& id) {
-    return std::any_of(active.begin(), active.end(), [&](const Run& run) { return run.id == id; });
-  };
-  std::filesystem::create_directories(state.options.runs_directory);
-  const int runs = remove_other_runs(state.options.runs_directory, is_active);
-  const int blobs = state.blobs.sweep(
-      [&](const std::string& sha256) { return is_blob_referenced(state.database, sha256, now); });
-  spdlog::info(
-      "start: {} runs to take up again, {} old run directories and {} unused blobs removed",
-      active.size(), runs, blobs);
+void Scheduler::recover(Moment now) {
+  state_->monotonic = now.monotonic;
+  state_->sweep(now.wall, true);
 }
 
-void Scheduler::tick(std::int64_t now) {
+void Scheduler::tick(Moment now) {
   State& state = *state_;
+  state.monotonic = now.monotonic;
   try {
-    for (Run& run : list_active_runs(state.database)) state.supervise(run, now);
-    state.admit_new(now);
-    std::vector<Run> claimed = state.claim_queued(now);
-    state.share_cores(now);  // before the new ones start: those that run make room
-    for (Run& run : claimed) state.supervise(run, now);
+    for (Run& run : list_active_runs(state.database)) state.supervise(run, now.wall);
+    state.admit_new(now.wall);
+    std::vector<Run> claimed = state.claim_queued(now.wall);
+    state.share_cores();  // before the new ones start: those that run make room
+    for (Run& run : claimed) state.supervise(run, now.wall);
+    if (now.monotonic - state.swept_at >= state.options.sweep_seconds) state.sweep(now.wall, false);
   } catch (const std::exception& error) {
-    state.complain(std::string("the scheduler could not go on and tries again: ") + error.what(),
-                   now);
+    state.complain(std::string("the scheduler could not go on and tries again: ") + error.what());
   }
+  state.last_tick = now.monotonic;
+}
+
+MachineState Scheduler::machine() const {
+  return state_->machine;
 }
 
 // ---- jobs ---------------------------------------------------------------------------------------
@@ -80,13 +72,14 @@ void Scheduler::State::admit_new(std::int64_t now) {
 bool Scheduler::State::admit(const Job& job, std::int64_t now) {
   try {
     if (const std::optional<JobError> error = check_files(database, blobs, job)) {
-      fail_job(database, job.id, *error, now);
-    } else {
-      enqueue_job(database, job.id, now);
+      if (fail_job(database, job.id, *error, now))
+        spdlog::info("job {} failed: {} ({})", job.id, error->message, error->code);
+    } else if (enqueue_job(database, job.id, now)) {
+      spdlog::info("job {} queued", job.id);
     }
     return true;
   } catch (const std::exception& error) {
-    complain("job " + job.id + " cannot be checked yet: " + error.what(), now);
+    complain("job " + job.id + " cannot be checked yet: " + error.what());
     return false;
   }
 }
@@ -96,10 +89,11 @@ std::vector<Run> Scheduler::State::claim_queued(std::int64_t now) {
   std::vector<Run> claimed;
   std::vector<Run> active = list_active_runs(database);
   while (active.size() < static_cast<std::size_t>(std::max(options.workers, 1)) &&
-         has_core_for_another(active)) {
-    std::optional<Run> run = claim_next_job(database, now);
+         has_core_for_another(active) && may_claim(active, now)) {
+    std::optional<Run> run = claim_next_job(database, now, machine.paused);
     if (!run) break;
     supervised[run->id].launch_due = true;
+    if (machine.paused) probe = run->id;
     active.push_back(*run);
     claimed.push_back(*std::move(run));
   }
@@ -116,7 +110,21 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
   try {
     order = build_order(run, lanes);
   } catch (const JobRefused& refused) {
-    give_up(run, refused.error(), now);
+    // A backbone that is not configured any more keeps its own jobs waiting, nobody else's.
+    if (refused.error().code == "backbone_missing") {
+      return_all(run,
+                 {.reason = refused.error().message + " The job waits for it.",
+                  .not_before = now + refused_pause,
+                  .its_own_fault = false,
+                  .never_began = true},
+                 now);
+    } else {
+      for (const RunLane& lane : lanes) {
+        if (fail_trial(database, lane.trial.id, refused.error(), now))
+          spdlog::info("job {} failed: {} ({})", lane.job.id, refused.error().message,
+                       refused.error().code);
+      }
+    }
     close_run(run, refused.error().code, now);
     return;
   }
@@ -125,29 +133,26 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
     const RunDirectory directory = directory_of(run);
     directory.write_order(order);
     directory.write_threads(std::max(threads_of(run).now, 1));
+    for (const RunLane& lane : lanes) hand_over_checkpoint(blobs, lane, directory);
     launcher.launch(directory.path());
   } catch (const std::exception& error) {
-    if (is_disk_full(error)) throw;
-    if (++supervision.failed_launches < options.max_attempts) {
-      if (supervision.failed_launches == 1) {
-        tell_customers(run, "The training worker could not be started; trying again.", now);
-      }
-      throw;
-    }
-    complain("run " + run.id + ": " + error.what(), now);
-    give_up(run,
-            {"worker_not_started",
-             "The training worker could not be started in " + std::to_string(options.max_attempts) +
-                 " attempts. Please tell the operator of this service.",
-             ""},
-            now);
-    close_run(run, "worker_not_started", now);
+    const bool full = is_disk_full(error);
+    machine_fails(full ? "disk_full" : "worker_not_started", error.what(), now);
+    return_all(run,
+               {.reason = full ? "the service's disk is full; training begins once there is room"
+                               : "the training worker could not be started; it is tried again",
+                .its_own_fault = false,
+                .never_began = true},
+               now);
+    close_run(run, full ? "disk_full" : "worker_not_started", now);
     return;
   }
   supervision.launched = true;
   supervision.launch_due = false;
-  spdlog::info("run {} launched, job {}, threads: {}", run.id, lanes.front().job.id,
-               threads_of(run).now);
+  supervision.heard_at = monotonic;
+  for (const RunLane& lane : lanes)
+    spdlog::info("job {} running: run {}, attempt {}, threads: {}", lane.job.id, run.id,
+                 lane.trial.attempts, threads_of(run).now);
 }
 
 // Throws JobRefused where the job can never be trained as it is.
@@ -198,11 +203,11 @@ void Scheduler::State::require_room() const {
 }
 
 // Into the log, but the same trouble not at every tick.
-void Scheduler::State::complain(const std::string& what, std::int64_t now) {
+void Scheduler::State::complain(const std::string& what) {
   const auto known = complaints.find(what);
-  if (known != complaints.end() && now < known->second + complaint_pause) return;
+  if (known != complaints.end() && monotonic < known->second + complaint_pause) return;
   if (complaints.size() > 100) complaints.clear();
-  complaints[what] = now;
+  complaints[what] = monotonic;
   spdlog::error("{}", what);
 }
 

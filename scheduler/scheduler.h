@@ -31,12 +31,28 @@ struct SchedulerOptions {
   int worker_threads = 2;  // threads of each, at most
   std::string device = "auto";
   Precision precision = Precision::automatic;
-  int max_attempts = 3;        // runs of a job before a dying worker fails it
+  int max_failures = 3;        // ends by a trial's own fault before it fails
   int stop_grace_seconds = 5;  // between asking a worker to stop and ending it
+  int sweep_seconds = 60;      // between two looks for bytes that nothing needs
   int silence_seconds = 1800;  // a worker that reports nothing for so long hangs and is ended
   // With less room on the disk no worker is launched, and a worker's death is put down to the disk.
   std::int64_t free_bytes_to_launch = std::int64_t{64} << 20;
   std::string program_version;
+};
+
+// Two clocks: wall time for rows and people, monotonic for every duration. In seconds.
+struct Moment {
+  std::int64_t wall = 0;
+  std::int64_t monotonic = 0;  // from any start; stands still while the machine sleeps
+};
+
+// Whether the machine can train at all. While it cannot, queued jobs wait.
+struct MachineState {
+  bool paused = false;
+  std::string code;        // worker_not_started, disk_full, backbone_missing …
+  std::string reason;      // for the operator
+  std::int64_t since = 0;  // wall time
+  std::int64_t pause = 0;  // seconds until the next look
 };
 
 class Scheduler {
@@ -47,11 +63,13 @@ class Scheduler {
 
   // Once, before the first tick: sweeps blobs without a row and run directories that nothing needs;
   // runs of an earlier daemon stay active and are re-adopted by tick.
-  void recover(std::int64_t now);
+  void recover(Moment now);
 
   // Takes in records, notices ended workers, stops runs of cancelled jobs, checks new jobs' files,
-  // claims and launches.
-  void tick(std::int64_t now);
+  // claims and launches; now and then frees the bytes that nothing needs any more.
+  void tick(Moment now);
+
+  MachineState machine() const;
 
  private:
   struct State;

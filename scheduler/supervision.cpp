@@ -3,11 +3,12 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
-#include <csignal>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 #include <variant>
 
+#include "scheduler/checkpoint_keeping.h"
 #include "scheduler/scheduler_state.h"
 #include "storage/events.h"
 #include "storage/jobs.h"
@@ -20,6 +21,8 @@ namespace {
 constexpr std::int64_t orphan_grace = 10;  // from launch to lock, for an earlier daemon's worker
 constexpr std::int64_t pause_after_error = 5;  // before a run is looked at again
 constexpr std::int64_t patience = 600;         // with a run whose records cannot be taken in
+constexpr std::int64_t second_look = 10;       // at a worker that seemed silent, before it is ended
+constexpr std::int64_t long_tick = 30;         // between two ticks: this daemon itself was stopped
 
 }  // namespace
 
@@ -32,7 +35,8 @@ bool is_disk_full(const std::exception& error) {
 
 void Scheduler::State::supervise(Run& run, std::int64_t now) {
   Supervision& supervision = supervised[run.id];
-  if (now < supervision.not_before) return;
+  if (!supervision.first_seen_at) supervision.first_seen_at = monotonic;
+  if (monotonic < supervision.not_before) return;
   try {
     if (supervision.launch_due) {
       launch(run, supervision, now);
@@ -51,35 +55,35 @@ void Scheduler::State::supervise_worker(Run& run, Supervision& supervision, std:
   const bool all_taken_in = intake.take_in(run, directory, now);
   supervision.failing_since.reset();
 
+  if (run.id == probe && run.status == RunStatus::running) machine_works();
   if (worker.alive) {
-    stop_unwanted(run, list_lanes(database, run.id), supervision, now);
+    stop_unwanted(run, list_lanes(database, run.id), supervision);
     end_silent(run, supervision, now);
     return;
   }
   if (!all_taken_in) return;
   const bool ever_started = supervision.launched || run.records_offset > 0;
-  if (!ever_started && now < run.launched_at + orphan_grace) return;
+  if (!ever_started && monotonic < *supervision.first_seen_at + orphan_grace) return;
   settle(run, worker, ever_started, now);
 }
 
-// A worker whose jobs are all final ends by itself, and is helped where it does not; one whose job
-// was cancelled is asked at once.
+// A worker whose trials have all ended ends by itself, and is helped where it does not; one whose
+// trials were cancelled or paused is asked at once, and leaves a checkpoint.
 void Scheduler::State::stop_unwanted(const Run& run, const std::vector<RunLane>& lanes,
-                                     Supervision& supervision, std::int64_t now) {
+                                     Supervision& supervision) {
   if (any_wanted(lanes)) return;
-  if (!supervision.unwanted_since) supervision.unwanted_since = now;
-  const bool cancelled = std::any_of(lanes.begin(), lanes.end(), [](const RunLane& lane) {
-    return lane.job.status == JobStatus::cancelled;
+  if (!supervision.unwanted_since) supervision.unwanted_since = monotonic;
+  const bool ends_by_itself = std::all_of(lanes.begin(), lanes.end(), [](const RunLane& lane) {
+    return lane.trial.status == TrialStatus::succeeded || lane.trial.status == TrialStatus::failed;
   });
   const std::int64_t grace = options.stop_grace_seconds;
   const RunDirectory directory = directory_of(run);
   if (!supervision.asked_to_stop_at) {
-    if (!cancelled && now < *supervision.unwanted_since + grace) return;
-    supervision.asked_to_stop_at = now;
-    if (!directory.ask_to_cancel())
-      complain("run " + run.id + ": cannot make its cancel file", now);
+    if (ends_by_itself && monotonic < *supervision.unwanted_since + grace) return;
+    supervision.asked_to_stop_at = monotonic;
+    if (!directory.ask_to_cancel()) complain("run " + run.id + ": cannot make its cancel file");
     launcher.stop(directory.path(), false);  // the signal says the same
-  } else if (now >= *supervision.asked_to_stop_at + grace) {
+  } else if (monotonic >= *supervision.asked_to_stop_at + grace) {
     if (!supervision.ended_at_once) spdlog::warn("run {}: its worker does not stop, ended", run.id);
     supervision.ended_at_once = true;
     launcher.stop(directory.path(), true);
@@ -88,12 +92,18 @@ void Scheduler::State::stop_unwanted(const Run& run, const std::vector<RunLane>&
 
 // Workers report every second or two while they train; only reading very large files takes longer.
 void Scheduler::State::end_silent(const Run& run, Supervision& supervision, std::int64_t now) {
-  if (run.records_offset != supervision.heard_offset) {
+  if (run.records_offset != supervision.heard_offset || monotonic - last_tick > long_tick) {
     supervision.heard_offset = run.records_offset;
-    supervision.heard_at = now;
+    supervision.heard_at = monotonic;
+    supervision.seemed_silent = false;
   }
-  if (now - supervision.heard_at < options.silence_seconds) return;
-  supervision.heard_at = now;
+  const std::int64_t silent_for = monotonic - supervision.heard_at;
+  if (silent_for < options.silence_seconds) return;
+  if (!supervision.seemed_silent || silent_for < options.silence_seconds + second_look) {
+    supervision.seemed_silent = true;
+    return;
+  }
+  supervision.heard_at = monotonic;
   const std::string silence =
       "the worker reported nothing for " + std::to_string(options.silence_seconds) + " s";
   spdlog::error("run {}: {}, ended", run.id, silence);
@@ -106,53 +116,108 @@ void Scheduler::State::settle(const Run& run, const WorkerState& worker, bool ev
                               std::int64_t now) {
   const RunDirectory directory = directory_of(run);
   const std::vector<RunLane> lanes = list_lanes(database, run.id);
+  keep_checkpoint(database, blobs, lanes, directory);
   if (!any_wanted(lanes)) {
-    close_run(run, lanes.empty() ? "no lanes" : to_string(lanes.front().job.status), now);
+    close_run(run, lanes.empty() ? "no lanes" : to_string(lanes.front().trial.status), now);
     return;
   }
   const std::optional<Record> last = read_last_record(directory.records());
   const auto* finished = last ? std::get_if<RunFinished>(&last->body) : nullptr;
-  const WorkerEnd end =
-      classify_end(worker, finished != nullptr && finished->cancelled, has_room());
+  const WorkerEnd end = classify_end(worker, finished != nullptr && finished->cancelled, has_room(),
+                                     run.status == RunStatus::running);
   const std::string what = describe_end(worker, end, ever_started);
   const std::string log = directory.log_ending();
   spdlog::error("run {}: {}; its log ends with: {}", run.id, what, log.empty() ? "(nothing)" : log);
-  // SIGKILL comes from outside, mostly for want of memory: the log does not know of it.
-  const bool log_explains = end == WorkerEnd::own_fault && worker.signal != SIGKILL && !log.empty();
   for (const RunLane& lane : lanes) {
-    if (!is_wanted(lane)) continue;
-    settle_job(lane.job, end, log_explains ? what + " (its log ends with: " + log + ")" : what,
-               now);
+    if (is_wanted(lane)) settle_lane(run, lane, end, what, now);
   }
+  note_machine_fault(run, end, what, now);
   close_run(run, what, now);
 }
 
-void Scheduler::State::settle_job(const Job& job, WorkerEnd end, const std::string& what,
-                                  std::int64_t now) {
-  const std::string attempts = std::to_string(options.max_attempts);
-  if (may_retry(end, job.attempts, options.max_attempts)) {
-    const bool counted = end == WorkerEnd::own_fault;
-    const std::string next = std::to_string(job.attempts + 1) + " of " + attempts;
-    requeue_job(database, job.id, counted ? what + "; attempt " + next + " follows" : what, now);
+// Whether the end of the run says that no run can do better now; said once, whatever its lanes.
+void Scheduler::State::note_machine_fault(const Run& run, WorkerEnd end, const std::string& what,
+                                          std::int64_t now) {
+  const std::optional<JobError> told = intake.failure_of(run.id, 0);
+  if (told && fault_of(told->code) == Fault::machine) {
+    machine_fails(told->code, told->message, now);
+  } else if (end == WorkerEnd::disk_full) {
+    machine_fails("disk_full", what, now);
+  } else if (end == WorkerEnd::never_began) {
+    machine_fails("worker_not_started", what + " before it began; see --worker-program", now);
+  }
+}
+
+void Scheduler::State::settle_lane(const Run& run, const RunLane& lane, WorkerEnd end,
+                                   const std::string& what, std::int64_t now) {
+  if (const std::optional<JobError> told = intake.failure_of(run.id, lane.lane)) {
+    settle_failure(lane, *told, what, now);
     return;
   }
-  if (end == WorkerEnd::disk_full) {
-    fail_job(
-        database, job.id,
-        {"disk_full",
-         "There was no room on the service's disk for the adapter in " +
-             std::to_string(job.attempts) + " attempts. Please tell the operator of this service.",
-         ""},
-        now);
-    return;
+  switch (end) {
+    case WorkerEnd::disk_full:
+      settle_failure(lane, {"disk_full", "The service's disk is full.", ""}, what, now);
+      return;
+    case WorkerEnd::never_began:
+      settle_failure(lane, {"worker_not_started", "The training worker does not start.", ""}, what,
+                     now);
+      return;
+    case WorkerEnd::own_fault:
+      settle_failure(lane,
+                     {"worker_died",
+                      "Training did not finish in " + std::to_string(lane.trial.attempts) +
+                          " attempts; at last " + what +
+                          ". A smaller batch_size or max_length needs less memory; otherwise "
+                          "please tell the operator of this service, naming " +
+                          run.id + ".",
+                      ""},
+                     what, now);
+      return;
+    case WorkerEnd::asked:
+    case WorkerEnd::unknown:
+      requeue(lane, {.reason = what, .its_own_fault = false}, now);
   }
-  fail_job(database, job.id,
-           {"worker_died",
-            "Training did not finish in " + std::to_string(job.attempts) + " attempts; at last " +
-                what + ". A smaller batch_size or max_length needs less memory; otherwise please " +
-                "tell the operator of this service.",
-            ""},
-           now);
+}
+
+// What is tried again, when, and at whose cost.
+void Scheduler::State::settle_failure(const RunLane& lane, const JobError& error,
+                                      const std::string& what, std::int64_t now) {
+  switch (fault_of(error.code)) {
+    case Fault::customer:
+      if (fail_trial(database, lane.trial.id, error, now))
+        spdlog::info("job {} failed: {} ({})", lane.job.id, error.message, error.code);
+      return;
+    case Fault::machine:
+      requeue(lane,
+              {.reason = "the service cannot train at the moment; the job waits and goes on by "
+                         "itself",
+               .its_own_fault = false,
+               .never_began = true},
+              now);
+      return;
+    case Fault::trial: {
+      const int failures = lane.trial.failures + 1;
+      if (failures >= options.max_failures) {
+        if (fail_trial(database, lane.trial.id, error, now))
+          spdlog::info("job {} failed: {} ({})", lane.job.id, error.message, error.code);
+        return;
+      }
+      const std::int64_t pause =
+          back_off_seconds(failures, std::hash<std::string>{}(lane.trial.id) + failures);
+      const std::string cause = what.empty() || error.code != "worker_died" ? error.message : what;
+      requeue(lane,
+              {.reason = cause + "; attempt " + std::to_string(failures + 1) + " of " +
+                         std::to_string(options.max_failures) + " follows in " +
+                         std::to_string(pause) + " s",
+               .not_before = now + pause},
+              now);
+    }
+  }
+}
+
+void Scheduler::State::requeue(const RunLane& lane, const TrialReturn& why, std::int64_t now) {
+  if (requeue_trial(database, lane.trial.id, why, now))
+    spdlog::warn("job {} queued again: {}", lane.job.id, why.reason);
 }
 
 // Only after its jobs are settled: a crash in between finds the run active and does nothing twice.
@@ -168,9 +233,9 @@ void Scheduler::State::close_run(const Run& run, std::string_view outcome, std::
 void Scheduler::State::meet_trouble(const Run& run, Supervision& supervision,
                                     const std::exception& error, std::int64_t now) {
   const bool disk_full = is_disk_full(error);
-  complain("run " + run.id + ": " + error.what(), now);
-  supervision.not_before = now + pause_after_error;
-  if (!supervision.failing_since || disk_full) supervision.failing_since = now;
+  complain("run " + run.id + ": " + error.what());
+  supervision.not_before = monotonic + pause_after_error;
+  if (!supervision.failing_since || disk_full) supervision.failing_since = monotonic;
   try {
     if (!supervision.customers_know && disk_full) {
       tell_customers(
@@ -178,24 +243,28 @@ void Scheduler::State::meet_trouble(const Run& run, Supervision& supervision,
           now);
       supervision.customers_know = true;
     }
-    if (now - *supervision.failing_since < patience) return;
-    give_up(run,
-            {"internal_error",
-             "The service could not take in what the training worker reported. Please tell its "
-             "operator, naming the job's id.",
-             ""},
-            now);
+    if (monotonic - *supervision.failing_since < patience) return;
+    for (const RunLane& lane : list_lanes(database, run.id)) {
+      if (!is_wanted(lane)) continue;
+      settle_failure(lane,
+                     {"worker_error",
+                      "The service could not take in what the training worker reported. Please "
+                      "tell its operator, naming " +
+                          run.id + ".",
+                      ""},
+                     "", now);
+    }
     launcher.stop(directory_of(run).path(), true);
     close_run(run, "its records could not be taken in", now);
   } catch (const std::exception& second) {
-    complain("run " + run.id + ": " + second.what(), now);
+    complain("run " + run.id + ": " + second.what());
   }
 }
 
-// Fails what still runs.
-void Scheduler::State::give_up(const Run& run, const JobError& error, std::int64_t now) {
+// Back to the queue with all that still runs.
+void Scheduler::State::return_all(const Run& run, const TrialReturn& why, std::int64_t now) {
   for (const RunLane& lane : list_lanes(database, run.id)) {
-    if (is_wanted(lane)) fail_job(database, lane.job.id, error, now);
+    if (is_wanted(lane)) requeue(lane, why, now);
   }
 }
 

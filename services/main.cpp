@@ -246,7 +246,8 @@ int serve(const Config& config) {
                                [&scheduler] { scheduler->poke(); },
                                now,
                                config.auth == AuthMode::keys_required,
-                               GRAFT_VERSION};
+                               GRAFT_VERSION,
+                               [&scheduler] { return scheduler->machine(); }};
   const Authenticator authenticate = make_authenticator(context, config.auth);
   Router router;
   add_routes(router, context, authenticate);

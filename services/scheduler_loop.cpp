@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::chrono::milliseconds tick_interval(200);
 
+std::int64_t monotonic_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 // Does `work`; logs what it throws, a repeated message once a minute. True: it went well.
 class Guarded {
  public:
@@ -74,6 +80,16 @@ bool SchedulerLoop::wait_for_turn() {
   return !stopping_;
 }
 
+void SchedulerLoop::keep_machine(MachineState state) {
+  const std::lock_guard lock(mutex_);
+  machine_ = std::move(state);
+}
+
+MachineState SchedulerLoop::machine() const {
+  const std::lock_guard lock(mutex_);
+  return machine_;
+}
+
 void SchedulerLoop::tell_tidied() {
   const std::lock_guard lock(mutex_);
   tidied_ = true;
@@ -90,7 +106,7 @@ void SchedulerLoop::run() {
   do {
     serve.tick(std::time(nullptr));
     guarded("scheduler", [&] {
-      const std::int64_t now = std::time(nullptr);
+      const Moment now{std::time(nullptr), monotonic_seconds()};
       if (!database) database.emplace(Database::open(options_.database));
       if (!scheduler) {
         scheduler.emplace(*database, blobs_, launcher, find_backbone_, options_.scheduler);
@@ -98,6 +114,7 @@ void SchedulerLoop::run() {
       // Once, whatever comes of it: later it would meet uploads on their way.
       if (!tidied) scheduler->recover(now);
       scheduler->tick(now);
+      keep_machine(scheduler->machine());
     });
     tidied = true;
     tell_tidied();

@@ -28,7 +28,8 @@ class SchedulerLoop {
   SchedulerLoop(Options options, const BlobStore& blobs, FindBackbone find_backbone);
   ~SchedulerLoop();  // stops
 
-  void poke();  // any thread
+  void poke();                   // any thread
+  MachineState machine() const;  // any thread; as the last tick left it
   // Ends the thread after its tick and the prediction worker with it; trainings go on. Idempotent.
   void stop();
 
@@ -36,12 +37,14 @@ class SchedulerLoop {
   void run();
   bool wait_for_turn();
   void tell_tidied();
+  void keep_machine(MachineState state);
 
   const Options options_;
   const BlobStore& blobs_;
   const FindBackbone find_backbone_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
+  MachineState machine_;
   bool poked_ = false, stopping_ = false, tidied_ = false;
   std::thread thread_;
 };

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/scheduler.h"
 #include "services/database_pool.h"
 #include "services/predict_client.h"
 #include "storage/blob_store.h"
@@ -33,6 +34,7 @@ struct ServiceContext {
   std::function<UnixTime()> now;
   bool keys_required = false;
   std::string program_version;
+  std::function<MachineState()> machine = [] { return MachineState{}; };  // can it train at all?
 };
 
 }  // namespace graft

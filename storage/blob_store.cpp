@@ -58,9 +58,11 @@ fs::path blob_path(const fs::path& directory, std::string_view sha256) {
 
 // The last step of every blob: from now on it is there, also after a power cut.
 // False, and nothing done, where `from` lies on another file system.
-bool rename_into_place(const fs::path& directory, const fs::path& from, std::string_view sha256) {
+bool rename_into_place(const fs::path& directory, std::mutex& naming, const fs::path& from,
+                       std::string_view sha256) {
   const fs::path target = blob_path(directory, sha256);
   make_directory(target.parent_path());
+  const std::lock_guard lock(naming);
   if (::rename(from.c_str(), target.c_str()) != 0) {
     if (errno == EXDEV) {
       return false;
@@ -92,6 +94,15 @@ void read_file(const fs::path& path, const std::function<void(std::span<const st
   }
 }
 
+// Whether nothing was done to the file for so long; a rename counts.
+bool rests_for(const fs::path& file, std::chrono::seconds time) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return false;
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec - status.st_ctim.tv_sec >= time.count();
+}
+
 std::string hash_of(const fs::path& file) {
   Sha256 digest;
   read_file(file, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
@@ -102,6 +113,7 @@ std::string hash_of(const fs::path& file) {
 
 struct BlobWriter::State {
   fs::path directory;
+  std::shared_ptr<std::mutex> naming;
   fs::path temporary;
   Descriptor descriptor;
   Sha256 digest;
@@ -114,7 +126,9 @@ struct BlobWriter::State {
   }
 };
 
-BlobWriter::BlobWriter(fs::path directory) : state_(std::make_unique<State>()) {
+BlobWriter::BlobWriter(fs::path directory, std::shared_ptr<std::mutex> naming)
+    : state_(std::make_unique<State>()) {
+  state_->naming = std::move(naming);
   state_->directory = std::move(directory);
   std::string name = (state_->directory / "tmp" / "XXXXXX").string();
   state_->descriptor = Descriptor(::mkostemp(name.data(), O_CLOEXEC));
@@ -154,13 +168,14 @@ Blob BlobWriter::finish() {
     fail("cannot flush", state_->temporary, errno);
   }
   Blob blob{state_->digest.hex(), state_->bytes};
-  rename_into_place(state_->directory, state_->temporary, blob.sha256);
+  rename_into_place(state_->directory, *state_->naming, state_->temporary, blob.sha256);
   state_->temporary.clear();
   state_.reset();
   return blob;
 }
 
-BlobStore::BlobStore(fs::path directory) : directory_(std::move(directory)) {
+BlobStore::BlobStore(fs::path directory)
+    : directory_(std::move(directory)), naming_(std::make_shared<std::mutex>()) {
   std::error_code error;
   fs::create_directories(directory_, error);
   if (error) {
@@ -170,7 +185,7 @@ BlobStore::BlobStore(fs::path directory) : directory_(std::move(directory)) {
 }
 
 BlobWriter BlobStore::begin() const {
-  return BlobWriter(directory_);
+  return BlobWriter(directory_, naming_);
 }
 
 Blob BlobStore::put(std::string_view bytes) const {
@@ -193,7 +208,7 @@ Blob BlobStore::adopt(const fs::path& file, std::string_view sha256) const {
   }
   sync(file);
   ::chmod(file.c_str(), 0400);
-  if (!rename_into_place(directory_, file, sha256)) {
+  if (!rename_into_place(directory_, *naming_, file, sha256)) {
     BlobWriter writer = begin();
     read_file(file, [&writer](std::span<const std::byte> bytes) { writer.write(bytes); });
     writer.finish();
@@ -218,15 +233,20 @@ bool BlobStore::verify(std::string_view sha256) const {
 
 void BlobStore::remove(std::string_view sha256) const {
   const fs::path file = path(sha256);
+  const std::lock_guard lock(*naming_);
   if (::unlink(file.c_str()) != 0 && errno != ENOENT) {
     fail("cannot remove", file, errno);
   }
 }
 
-int BlobStore::sweep(const std::function<bool(const std::string& sha256)>& is_referenced) const {
+int BlobStore::sweep(const std::function<bool(const std::string& sha256)>& is_referenced,
+                     std::optional<std::chrono::seconds> at_rest) const {
   int removed = 0;
   std::error_code error;
-  const auto remove_file = [&removed, &error](const fs::path& file) {
+  // Looked at and removed under the lock: a blob that is named anew meanwhile is young and stays.
+  const auto remove_file = [&](const fs::path& file) {
+    const std::lock_guard lock(*naming_);
+    if (at_rest && !rests_for(file, *at_rest)) return;
     removed += fs::remove(file, error) ? 1 : 0;
   };
   // Collected first: what a listing shows of entries that go meanwhile is not defined.
@@ -237,8 +257,10 @@ int BlobStore::sweep(const std::function<bool(const std::string& sha256)>& is_re
     }
     return entries;
   };
-  for (const fs::path& file : list(directory_ / "tmp")) {
-    remove_file(file);
+  if (!at_rest) {  // else somebody may be writing them
+    for (const fs::path& file : list(directory_ / "tmp")) {
+      remove_file(file);
+    }
   }
   for (const fs::path& fan : list(directory_)) {
     if (fan.filename() == "tmp") {
@@ -247,6 +269,9 @@ int BlobStore::sweep(const std::function<bool(const std::string& sha256)>& is_re
     for (const fs::path& file : list(fan)) {
       const std::string name = file.filename().string();
       // Anything else was put here by somebody else and stays.
+      if (at_rest && !rests_for(file, *at_rest)) {
+        continue;
+      }
       if (is_sha256(name) && !is_referenced(name)) {
         remove_file(file);
       }

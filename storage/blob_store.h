@@ -3,11 +3,14 @@
 // Thread-safe: the file system is its only state. Throws StorageError (disk_full set on ENOSPC).
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,7 +27,7 @@ struct Blob {
 // A blob being written; the temporary file disappears unless finish() was called.
 class BlobWriter {
  public:
-  explicit BlobWriter(std::filesystem::path directory);
+  BlobWriter(std::filesystem::path directory, std::shared_ptr<std::mutex> naming);
   ~BlobWriter();
   BlobWriter(BlobWriter&&) noexcept;
   BlobWriter& operator=(BlobWriter&&) noexcept;
@@ -52,11 +55,17 @@ class BlobStore {
   // Reads the whole blob and compares: false where it is missing or its bytes are not its name.
   bool verify(std::string_view sha256) const;
   void remove(std::string_view sha256) const;
-  // Removes temporary files and every blob for which `is_referenced` is false. Returns how many.
-  int sweep(const std::function<bool(const std::string& sha256)>& is_referenced) const;
+  // Removes every blob for which `is_referenced` is false; returns how many files. While others
+  // write, only what nobody touched for `at_rest`, which is to be longer than from a blob to its
+  // row. Without it temporary files, too.
+  int sweep(const std::function<bool(const std::string& sha256)>& is_referenced,
+            std::optional<std::chrono::seconds> at_rest = std::nullopt) const;
 
  private:
   std::filesystem::path directory_;
+  // Held while a blob gets its name and while one is removed: neither may come between the other's
+  // steps. Shared with the writers.
+  std::shared_ptr<std::mutex> naming_;
 };
 
 }  // namespace graft

@@ -13,8 +13,8 @@ namespace graft {
 
 // Takes the trials of the oldest queued job that are due: queued → running, attempts + 1, a run in
 // `launching` with them as its lanes. A trial whose earlier run has not ended yet is not due.
-// nullopt: nothing is.
-std::optional<Run> claim_next_job(Database& database, UnixTime now);
+// nullopt: nothing is. quiet: no event, because it only tries whether a worker starts again.
+std::optional<Run> claim_next_job(Database& database, UnixTime now, bool quiet = false);
 
 std::vector<Run> list_active_runs(Database& database);  // launching and running, oldest first
 std::vector<RunLane> list_lanes(Database& database, std::string_view run_id);

@@ -16,7 +16,7 @@ namespace {
 
 struct TrialRow {
   std::int64_t trial = 0, job = 0;
-  std::string job_id;
+  std::string job_id, last_end;
 };
 
 // Of a trial t: it waits in the queue, its time has come, and no run has it. What waits for longer
@@ -27,14 +27,15 @@ const std::string due =
     "WHERE l.trial_id = t.id AND r.ended_at IS NULL)";
 
 TrialRow require_trial(Database& database, std::string_view trial_id) {
-  Statement statement(database,
-                      "SELECT t.id, j.id, j.public_id FROM trials t CROSS JOIN jobs j "
-                      "ON j.id = t.job_id WHERE t.public_id = ?",
-                      trial_id);
+  Statement statement(
+      database,
+      "SELECT t.id, j.id, j.public_id, coalesce(t.last_end, '') FROM trials t CROSS JOIN jobs j "
+      "ON j.id = t.job_id WHERE t.public_id = ?",
+      trial_id);
   if (!statement.step()) {
     throw StorageError("no trial " + std::string(trial_id), false);
   }
-  return {statement.integer(0), statement.integer(1), statement.text(2)};
+  return {statement.integer(0), statement.integer(1), statement.text(2), statement.text(3)};
 }
 
 std::vector<TrialStatus> trial_statuses(Database& database, std::int64_t job_row) {
@@ -44,6 +45,18 @@ std::vector<TrialStatus> trial_statuses(Database& database, std::int64_t job_row
     statuses.push_back(parse_trial_status(statement.text(0)));
   }
   return statuses;
+}
+
+void tell_started(Database& database, std::int64_t job_row, UnixTime now) {
+  Statement told(database, "SELECT public_id, attempts FROM jobs WHERE id = ?", job_row);
+  told.step();
+  const std::int64_t attempts = told.integer(1);
+  insert_event(database,
+               {.job_id = told.text(0),
+                .message = attempts == 1 ? "Fine-tuning job started"
+                                         : "Fine-tuning job started again (attempt " +
+                                               std::to_string(attempts) + ")"},
+               now);
 }
 
 }  // namespace
@@ -93,7 +106,7 @@ JobStatus derive_job(Database& database, std::int64_t job_row, UnixTime now) {
   return status;
 }
 
-std::optional<Run> claim_next_job(Database& database, UnixTime now) {
+std::optional<Run> claim_next_job(Database& database, UnixTime now, bool quiet) {
   // Asked first without the write lock: most ticks find nothing.
   const auto next_job = [&]() -> std::optional<std::int64_t> {
     for (const std::string_view status : {"queued", "running"}) {
@@ -142,15 +155,7 @@ std::optional<Run> claim_next_job(Database& database, UnixTime now) {
             *job)
       .run();
   derive_job(database, *job, now);
-  Statement told(database, "SELECT public_id, attempts FROM jobs WHERE id = ?", *job);
-  told.step();
-  const std::int64_t attempts = told.integer(1);
-  insert_event(database,
-               {.job_id = told.text(0),
-                .message = attempts == 1 ? "Fine-tuning job started"
-                                         : "Fine-tuning job started again (attempt " +
-                                               std::to_string(attempts) + ")"},
-               now);
+  if (!quiet) tell_started(database, *job, now);
   transaction.commit();
   return run;
 }
@@ -173,11 +178,14 @@ bool requeue_trial(Database& database, std::string_view trial_id, const TrialRet
     return false;
   }
   derive_job(database, row.job, now);
-  insert_event(database,
-               {.job_id = row.job_id,
-                .level = EventLevel::warn,
-                .message = "The job is back in the queue: " + why.reason},
-               now);
+  // What goes on for days is said once.
+  if (why.reason != row.last_end) {
+    insert_event(database,
+                 {.job_id = row.job_id,
+                  .level = EventLevel::warn,
+                  .message = "The job is back in the queue: " + why.reason},
+                 now);
+  }
   transaction.commit();
   return true;
 }

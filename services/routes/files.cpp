@@ -75,7 +75,6 @@ Response remove(const ServiceContext& context, std::mutex& naming, const Request
   const File file = file_of(context, *database, request);
   const std::lock_guard lock(naming);
   delete_file(*database, request.customer.id, file.id, context.now());
-  if (!is_blob_referenced(*database, file.sha256, context.now())) context.blobs.remove(file.sha256);
   return json_response(write_deleted(file.id, "file"));
 }
 

@@ -31,10 +31,19 @@ std::string backbones_state(const ServiceContext& context) {
   return "ok";
 }
 
+// Operators' words: those who ask here look after the service. Paths stay in the log.
+std::string queue_state(const ServiceContext& context) {
+  const MachineState machine = context.machine();
+  if (!machine.paused) return "ok";
+  return "paused (" + machine.code + ") for " + std::to_string(context.now() - machine.since) +
+         " s; jobs wait, one run tries again from time to time; the log says why";
+}
+
 Response ready(const ServiceContext& context) {
   const ReadinessChecks checks = {
       {"database", database_state(context)},
       {"backbones", backbones_state(context)},
+      {"queue", queue_state(context)},
       {"worker", context.predict.ready() ? "ok" : "the prediction worker does not answer (yet)"}};
   Response response = json_response(write_readiness(checks));
   for (const auto& check : checks)

@@ -238,33 +238,33 @@ TEST_CASE("a real process trains a job: killed at first, then re-adopted by anot
   {
     ProcessLauncher launcher({script, 0});
     Scheduler scheduler(service.database, service.blobs, launcher, find_backbone, service.options);
-    scheduler.tick(service.now);
+    scheduler.tick({service.now, service.now});
     const auto first = current_run();
     REQUIRE(eventually([&] {
-      scheduler.tick(service.now);
+      scheduler.tick({service.now, service.now});
       return service.count_events(id, "Training worker started") == 1;
     }));
     launcher.stop(first, true);
     REQUIRE(eventually([&] {
-      scheduler.tick(service.now);
+      scheduler.tick({++service.now, service.now});  // past the pause before the next attempt
       return service.job(id).attempts == 2;
     }));
     CHECK(service.count_events(id, "killed by signal 9 (SIGKILL); attempt 2 of 3") == 1);
     CHECK_FALSE(std::filesystem::exists(first));
     REQUIRE(eventually([&] {
-      scheduler.tick(service.now);
+      scheduler.tick({service.now, service.now});
       return service.count_events(id, "Training worker started") == 2;
     }));
   }  // the first daemon is gone, its worker goes on
   ProcessLauncher launcher({script, 0});
   Scheduler scheduler(service.database, service.blobs, launcher, find_backbone, service.options);
-  scheduler.recover(service.now);
-  scheduler.tick(service.now + 100);
+  scheduler.recover({service.now, service.now});
+  scheduler.tick({service.now + 100, service.now + 100});
   CHECK(service.status(id) == JobStatus::running);
   CHECK(launcher.observe(current_run()).alive);
   std::ofstream(service.scratch / "go") << "on";
   REQUIRE(eventually([&] {
-    scheduler.tick(service.now + 101);
+    scheduler.tick({service.now + 101, service.now + 101});
     return list_active_runs(service.database).empty();
   }));
   CHECK(service.status(id) == JobStatus::succeeded);

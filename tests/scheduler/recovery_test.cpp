@@ -201,30 +201,35 @@ TEST_CASE("a full disk under the database delays records and loses none") {
 
 TEST_CASE("a full disk at launch is told once and waited for") {
   Service service;
-  service.launcher.fail_launches(20, FakeLauncher::LaunchTrouble::disk_full);
+  service.launcher.fail_launches(5, FakeLauncher::LaunchTrouble::disk_full);
   const std::string id = service.start_job();
-  for (int i = 0; i < 10; ++i) service.tick(10);
-  CHECK(service.status(id) == JobStatus::running);
+  for (int i = 0; i < 5; ++i) service.tick(10);
+  CHECK(service.status(id) == JobStatus::queued);
   CHECK(service.count_events(id, "disk is full") == 1);
-  CHECK(service.job(id).attempts == 1);
-  for (int i = 0; i < 10; ++i) service.tick(10);
+  CHECK(service.count_events(id, "Fine-tuning job started") == 1);
+  CHECK(service.job(id).attempts == 0);
+  CHECK(service.scheduler->machine().code == "disk_full");
+  for (int i = 0; i < 100; ++i) service.tick(10);
   CHECK(service.launcher.launched().size() == 1);
+  CHECK(service.job(id).attempts == 1);
+  FakeLauncher::write(service.launcher.last(), Service::started());
+  service.tick(1);
+  CHECK_FALSE(service.scheduler->machine().paused);
 }
 
 TEST_CASE("a worker that a full disk brought down runs again once there is room") {
   Service service;
   const std::string id = service.start_job();
+  FakeLauncher::write(service.launcher.last(), Service::started());
   FakeLauncher::write(service.launcher.last(), LaneFailed{0, "disk_full", "No room.", ""});
   service.launcher.exit(service.launcher.last(), 1);
   service.options.free_bytes_to_launch = std::int64_t{1} << 60;
   service.restart();
   for (int i = 0; i < 20; ++i) service.tick(10);
-  CHECK(service.status(id) == JobStatus::running);
+  CHECK(service.status(id) == JobStatus::queued);
   CHECK(service.launcher.launched().size() == 1);
-  CHECK(service.count_events(id, "No room.") == 1);
-  CHECK(service.count_events(id, "the worker ended because the service's disk is full") == 1);
-  CHECK(service.count_events(id, "disk is full; the job waits") == 1);
-  CHECK(service.job(id).attempts == 2);
+  CHECK(service.count_events(id, "the job waits and goes on by itself") == 1);
+  CHECK(service.scheduler->machine().code == "disk_full");
 
   service.options.free_bytes_to_launch = 0;
   service.restart();
@@ -232,24 +237,106 @@ TEST_CASE("a worker that a full disk brought down runs again once there is room"
   CHECK(service.launcher.launched().size() == 2);
 }
 
-TEST_CASE("a worker program that cannot be run is tried again, then fails the job clearly") {
+TEST_CASE("a worker program that cannot be run pauses the queue and fails nobody's job") {
   Service service;
-  SUBCASE("for a while") {
-    service.launcher.fail_launches(2, FakeLauncher::LaunchTrouble::no_program);
-    const std::string id = service.start_job();
-    for (int i = 0; i < 3; ++i) service.tick(10);
-    CHECK(service.launcher.launched().size() == 1);
-    CHECK(service.count_events(id, "could not be started; trying again") == 1);
+  service.launcher.fail_launches(6, FakeLauncher::LaunchTrouble::no_program);
+  const std::string first = service.start_job("first");
+  const std::string second = service.start_job("second");
+  CHECK(service.scheduler->machine().code == "worker_not_started");
+  for (int i = 0; i < 15; ++i) service.tick(10);
+  CHECK(service.status(first) == JobStatus::queued);
+  CHECK(service.status(second) == JobStatus::queued);
+  CHECK(service.job(first).attempts == 0);
+  CHECK(service.count_events(first, "could not be started") == 1);
+  CHECK(service.count_events(second, "could not be started") == 0);  // one run tries for all
+  CHECK(list_active_runs(service.database).empty());
+  for (int i = 0; i < 60; ++i) service.tick(10);
+  REQUIRE(service.launcher.launched().size() == 1);
+  CHECK(service.scheduler->machine().paused);  // not before the worker says that it began
+  FakeLauncher::write(service.launcher.last(), Service::started());
+  service.tick(1);
+  CHECK_FALSE(service.scheduler->machine().paused);
+}
+
+TEST_CASE("workers that die before they began pause the queue; no attempt is used up") {
+  Service service;
+  const std::string id = service.start_job("first");
+  const std::string waiting = service.submit("second");
+  for (int i = 0; i < 8; ++i) {
+    service.launcher.kill(service.launcher.last(), SIGILL);
+    service.tick(400);
+    service.tick(400);
   }
-  SUBCASE("for good") {
-    service.launcher.fail_launches(3, FakeLauncher::LaunchTrouble::no_program);
-    const std::string id = service.start_job();
-    for (int i = 0; i < 3; ++i) service.tick(10);
-    CHECK(service.status(id) == JobStatus::failed);
-    CHECK(service.job(id).error->code == "worker_not_started");
-    CHECK(list_active_runs(service.database).empty());
-    CHECK(service.status(service.start_job("next")) == JobStatus::running);
-  }
+  CHECK(service.status(id) != JobStatus::failed);
+  CHECK(service.status(waiting) == JobStatus::queued);
+  CHECK(service.job(id).attempts <= 1);
+  CHECK(service.scheduler->machine().code == "worker_not_started");
+  CHECK(service.count_events(id, "cannot train at the moment") == 1);
+}
+
+TEST_CASE("a backbone that is not configured keeps its own jobs waiting and nobody else's") {
+  Service service;
+  const BackboneLocation minilm = service.backbones.at("minilm");
+  service.backbones.clear();
+  const std::string id = service.start_job("first");
+  CHECK(service.status(id) == JobStatus::queued);
+  CHECK(service.count_events(id, "not configured") == 1);
+  CHECK_FALSE(service.scheduler->machine().paused);
+  service.backbones = {{"minilm", minilm}};
+  const std::string next = service.start_job("next");
+  CHECK(service.status(next) == JobStatus::running);
+}
+
+TEST_CASE("a trial that falls is tried again after 1, 4, 16 seconds and more") {
+  CHECK(back_off_seconds(1, 7) == 1);
+  CHECK(back_off_seconds(2, 6) >= 4);
+  CHECK(back_off_seconds(2, 7) <= 5);
+  CHECK(back_off_seconds(3, 0) == 16);
+  CHECK(back_off_seconds(3, 4) == 20);
+  CHECK(back_off_seconds(40, 0) == 300);
+  Service service;
+  const std::string id = service.start_job();
+  FakeLauncher::write(service.launcher.last(), Service::started());
+  service.launcher.kill(service.launcher.last(), SIGSEGV);
+  service.tick();
+  CHECK(service.status(id) == JobStatus::queued);
+  service.tick();
+  CHECK(service.launcher.launched().size() == 1);
+  service.tick(2);
+  CHECK(service.launcher.launched().size() == 2);
+}
+
+TEST_CASE("a clock that is set forward or back ends no worker and delays no trial for ever") {
+  Service service;
+  const std::string id = service.start_job();
+  FakeLauncher::write(service.launcher.last(), Service::started());
+  service.tick(1);
+  service.now += 7 * 86'400;
+  service.tick(1);
+  CHECK(service.launcher.observe(service.launcher.last()).alive);
+  service.now -= 14 * 86'400;
+  service.tick(1);
+  CHECK(service.launcher.observe(service.launcher.last()).alive);
+  CHECK(service.status(id) == JobStatus::running);
+  service.launcher.kill(service.launcher.last(), SIGSEGV);
+  service.tick();
+  service.now -= 86'400;  // its pause seems to last a day now
+  service.tick(1);
+  CHECK(service.launcher.launched().size() == 2);
+}
+
+TEST_CASE(
+    "a daemon that was stopped itself does not take its workers' words of that time for silence") {
+  Service service;
+  service.options.silence_seconds = 600;
+  service.restart();
+  service.start_job();
+  const auto run = service.launcher.last();
+  FakeLauncher::write(run, Service::started());
+  service.tick(1);
+  service.tick(5000);
+  service.tick(1);
+  CHECK(service.launcher.observe(run).alive);
 }
 
 TEST_CASE("a job cancelled before its worker could be started ends its run") {
@@ -276,7 +363,7 @@ TEST_CASE("a blob store that takes nothing delays publishing and loses nothing")
   CHECK(service.status(id) == JobStatus::succeeded);
 }
 
-TEST_CASE("records that cannot be read for long fail the job instead of holding up the queue") {
+TEST_CASE("records that cannot be read for long end the run instead of holding up the queue") {
   Service service;
   const std::string id = service.start_job();
   const auto run = service.launcher.last();
@@ -286,10 +373,9 @@ TEST_CASE("records that cannot be read for long fail the job instead of holding 
   CHECK(service.status(id) == JobStatus::running);
   service.tick(10);
   service.tick(10);
-  CHECK(service.status(id) == JobStatus::failed);
-  CHECK(service.job(id).error->code == "internal_error");
   CHECK(service.launcher.worker(run).ended_at_once);
-  CHECK(list_active_runs(service.database).empty());
+  CHECK(service.count_events(id, "attempt 2 of 3 follows") == 1);
+  CHECK(service.launcher.last() != run);
 }
 
 TEST_CASE("a worker that reports nothing for too long is ended and its job runs again") {
@@ -300,35 +386,35 @@ TEST_CASE("a worker that reports nothing for too long is ended and its job runs 
   const auto run = service.launcher.last();
   FakeLauncher::write(run, Service::started());
   service.tick(1);
-  service.tick(599);
-  CHECK_FALSE(service.launcher.worker(run).ended_at_once);
+  for (int i = 0; i < 59; ++i) service.tick(10);
   FakeLauncher::write(run, Service::progress(1));
-  service.tick(1);
-  service.tick(599);
-  CHECK_FALSE(service.launcher.worker(run).ended_at_once);
-  service.tick(1);
+  for (int i = 0; i < 61; ++i) service.tick(10);
+  CHECK_FALSE(service.launcher.worker(run).ended_at_once);  // one look is not enough
+  service.tick(10);
   CHECK(service.launcher.worker(run).ended_at_once);
   CHECK(service.count_events(id, "the worker reported nothing for 600 s") == 1);
 
   service.launcher.kill(run, SIGKILL);
   service.tick(1);
-  service.tick();
+  service.tick(2);
   CHECK(service.launcher.launched().size() == 2);
   CHECK(service.status(id) == JobStatus::running);
 }
 
 TEST_CASE("attempts are counted by whose fault the end was") {
-  CHECK(may_retry(WorkerEnd::own_fault, 2, 3));
-  CHECK_FALSE(may_retry(WorkerEnd::own_fault, 3, 3));
-  CHECK(may_retry(WorkerEnd::unknown, 3, 3));
-  CHECK(may_retry(WorkerEnd::asked, 8, 3));
-  CHECK_FALSE(may_retry(WorkerEnd::asked, 9, 3));
-  CHECK(classify_end({false, {}, SIGTERM}, false, true) == WorkerEnd::asked);
-  CHECK(classify_end({false, {}, SIGSEGV}, false, true) == WorkerEnd::own_fault);
-  CHECK(classify_end({false, 0, {}}, true, true) == WorkerEnd::asked);
-  CHECK(classify_end({false, 0, {}}, false, true) == WorkerEnd::own_fault);
-  CHECK(classify_end({false, exit_disk_full, {}}, false, true) == WorkerEnd::disk_full);
-  CHECK(classify_end({}, false, true) == WorkerEnd::unknown);
+  CHECK(fault_of("invalid_training_file") == Fault::customer);
+  CHECK(fault_of("diverged") == Fault::customer);
+  CHECK(fault_of("out_of_memory") == Fault::trial);
+  CHECK(fault_of("disk_full") == Fault::machine);
+  CHECK(fault_of("backbone_missing") == Fault::machine);
+  CHECK(classify_end({false, {}, SIGTERM}, false, true, true) == WorkerEnd::asked);
+  CHECK(classify_end({false, {}, SIGSEGV}, false, true, true) == WorkerEnd::own_fault);
+  CHECK(classify_end({false, {}, SIGILL}, false, true, false) == WorkerEnd::never_began);
+  CHECK(classify_end({false, 127, {}}, false, true, false) == WorkerEnd::never_began);
+  CHECK(classify_end({false, 0, {}}, true, true, true) == WorkerEnd::asked);
+  CHECK(classify_end({false, 0, {}}, false, true, true) == WorkerEnd::own_fault);
+  CHECK(classify_end({false, exit_disk_full, {}}, false, true, true) == WorkerEnd::disk_full);
+  CHECK(classify_end({}, false, true, true) == WorkerEnd::unknown);
   CHECK(describe_end({false, {}, SIGSEGV}, WorkerEnd::own_fault, true) ==
         "the worker was killed by signal 11 (SIGSEGV)");
 }

@@ -33,7 +33,8 @@ struct Service {
   std::map<std::string, BackboneLocation> backbones{
       {"minilm", {scratch / "minilm", backbone_hash}}};
   SchedulerOptions options;
-  std::int64_t now = 1'000'000;
+  std::int64_t now = 1'000'000;  // on the wall; the other clock runs beside it
+  std::int64_t monotonic = 5'000;
   CustomerId customer = 0;
   std::unique_ptr<Scheduler> scheduler;
 
@@ -53,11 +54,12 @@ struct Service {
           return found == backbones.end() ? std::nullopt : std::optional(found->second);
         },
         options);
-    scheduler->recover(now);
+    scheduler->recover({now, monotonic});
   }
   void tick(std::int64_t seconds_later = 0) {
     now += seconds_later;
-    scheduler->tick(now);
+    monotonic += seconds_later;
+    scheduler->tick({now, monotonic});
   }
 
   File upload(const std::string& text) {

@@ -259,6 +259,13 @@ std::string order_identity(Order order, const std::string& backbone_sha256) {
   return write_order(order);
 }
 
+std::string lane_identity(const Order& order, std::size_t lane,
+                          const std::string& backbone_sha256) {
+  Order alone = order;
+  alone.lanes = {order.lanes.at(lane)};
+  return order_identity(std::move(alone), backbone_sha256);
+}
+
 // ---- Prediction --------------------------------------------------------------------------------
 
 std::string write_predict_request(const PredictRequest& request) {

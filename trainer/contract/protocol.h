@@ -241,6 +241,7 @@ struct StepTotals {
 // Of a lane that is neither finished nor failed. Its tensors lie beside this header in the file.
 struct LanePosition {
   int lane = 0;
+  std::string identity;  // hash of lane_identity(); empty: of a program before lanes had one
   std::int64_t step = 0, optimizer_steps = 0;
   // What the order makes of the data; must be the same when training goes on.
   std::int64_t total_steps = 0, training_rows = 0, validation_rows = 0, parameters = 0;
@@ -265,6 +266,9 @@ CheckpointHeader parse_checkpoint_header(std::string_view text);
 // What of an order decides its results, in a form to hash: no paths, threads or versions.
 // backbone_sha256: of the backbone as it is loaded.
 std::string order_identity(Order order, const std::string& backbone_sha256);
+
+// The same of one lane of it, whatever its place and its company.
+std::string lane_identity(const Order& order, std::size_t lane, const std::string& backbone_sha256);
 
 // ---- Prediction ---------------------------------------------------------------------------------
 

@@ -168,6 +168,7 @@ void describe(auto& member, Of<StepTotals> auto& totals) {
 
 void describe(auto& member, Of<LanePosition> auto& position) {
   member("lane", position.lane);
+  member.optional("identity", position.identity);
   member("step", position.step);
   member("optimizer_steps", position.optimizer_steps);
   member("total_steps", position.total_steps);

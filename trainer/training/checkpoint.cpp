@@ -3,6 +3,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "trainer/durable/sha256.h"
 #include "trainer/model/safetensors.h"
 #include "trainer/text/mapped_file.h"
@@ -50,11 +52,12 @@ at::Tensor take(const Safetensors& file, const std::string& name, std::int64_t p
 
 }  // namespace
 
-void add_lane(Checkpoint& checkpoint, const Lane& lane) {
+void add_lane(Checkpoint& checkpoint, const Lane& lane, const std::string& identity) {
   LanePosition position;
   LaneTensors tensors;
   tensors.optimizer = lane.optimizer->state();
   position.lane = lane.index;
+  position.identity = identity;
   position.step = lane.step;
   position.optimizer_steps = tensors.optimizer.steps;
   position.total_steps = lane.total_steps;
@@ -139,22 +142,68 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run_directory
   return run_directory / "checkpoint.safetensors";
 }
 
-std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& run_directory,
-                                          const std::string& order_sha256, std::string& problem) {
-  problem.clear();
-  const std::filesystem::path path = checkpoint_path(run_directory);
+namespace {
+
+std::optional<Checkpoint> read_if_there(const std::filesystem::path& path, std::string& problem) {
   if (!std::filesystem::exists(path)) return std::nullopt;
   try {
     const MappedFile file(path);
-    Checkpoint checkpoint = read_checkpoint(file.text());
-    if (checkpoint.header.order_sha256 == order_sha256) return checkpoint;
-    problem = "it is of another order or another backbone";
+    return read_checkpoint(file.text());
   } catch (const CheckpointError& error) {
     problem = error.what();
   } catch (const MappedFileError&) {
     problem = "it cannot be read";
   }
   return std::nullopt;
+}
+
+bool holds(const Checkpoint& checkpoint, int lane) {
+  return std::ranges::any_of(checkpoint.header.lanes,
+                             [&](const LanePosition& position) { return position.lane == lane; });
+}
+
+}  // namespace
+
+std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& run_directory,
+                                          const Order& order, const std::string& backbone_sha256,
+                                          std::string& problem) {
+  problem.clear();
+  std::optional<Checkpoint> result;
+  // Of `found` what belongs to lane k: by its identity, or by its place in the same order.
+  const std::string order_sha256 = sha256_of_bytes(order_identity(order, backbone_sha256));
+  const auto take_lane = [&](Checkpoint& found, int k) {
+    const std::string identity =
+        sha256_of_bytes(lane_identity(order, static_cast<std::size_t>(k), backbone_sha256));
+    for (std::size_t i = 0; i < found.header.lanes.size(); ++i) {
+      const LanePosition& position = found.header.lanes[i];
+      const bool same_place = position.identity.empty() && position.lane == k &&
+                              found.header.order_sha256 == order_sha256;
+      if (position.identity != identity && !same_place) continue;
+      if (!result) {
+        result.emplace();
+        result->header = found.header;
+        result->header.lanes.clear();
+      }
+      if (result->header.precision != found.header.precision) return false;
+      result->header.lanes.push_back(position);
+      result->header.lanes.back().lane = k;
+      result->tensors.push_back(std::move(found.tensors[i]));
+      return true;
+    }
+    return false;
+  };
+  if (auto own = read_if_there(checkpoint_path(run_directory), problem)) {
+    bool any = own->header.lanes.empty();
+    for (int k = 0; k < static_cast<int>(order.lanes.size()); ++k) any |= take_lane(*own, k);
+    if (!any) problem = "it is of another order or another backbone";
+  }
+  for (int k = 0; k < static_cast<int>(order.lanes.size()); ++k) {
+    if (result && holds(*result, k)) continue;
+    const auto path = checkpoint_path(run_directory / ("lane-" + std::to_string(k)));
+    auto earlier = read_if_there(path, problem);
+    if (earlier && !take_lane(*earlier, k)) problem = "it is of another order or another backbone";
+  }
+  return result;
 }
 
 }  // namespace graft

@@ -38,7 +38,8 @@ struct Checkpoint {
 };
 
 // Copies what the next step changes. To be called between steps.
-void add_lane(Checkpoint& checkpoint, const Lane& lane);
+// identity: hash of lane_identity().
+void add_lane(Checkpoint& checkpoint, const Lane& lane, const std::string& identity);
 
 // Puts a freshly built lane where the checkpoint was. False, and nothing changed: its data or shape
 // are not the lane's.
@@ -50,9 +51,11 @@ Checkpoint read_checkpoint(std::string_view bytes);  // throws CheckpointError
 
 std::filesystem::path checkpoint_path(const std::filesystem::path& run_directory);
 
-// Of a run directory. nullopt: none, or none that can be used for this order, and then `problem`
-// says why. order_sha256: hash of order_identity().
+// What the lanes of an order go on from: of the directory's own checkpoint, and of lane-<k>/ what
+// an earlier run of the lane's trial left. nullopt: nothing that can be used; `problem` says why
+// where there is something that cannot.
 std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& run_directory,
-                                          const std::string& order_sha256, std::string& problem);
+                                          const Order& order, const std::string& backbone_sha256,
+                                          std::string& problem);
 
 }  // namespace graft

@@ -144,6 +144,13 @@ void conclude_step(const Order& order, const BackboneWeights& backbone, Engine& 
   lane.ended = !survives || lane.finished();
 }
 
+std::vector<std::string> identities_of(const Order& order, const std::string& backbone_sha256) {
+  std::vector<std::string> identities;
+  for (std::size_t lane = 0; lane < order.lanes.size(); ++lane)
+    identities.push_back(sha256_of_bytes(lane_identity(order, lane, backbone_sha256)));
+  return identities;
+}
+
 // The lanes of a run from their data to their results. One thread.
 class Training {
  public:
@@ -158,6 +165,7 @@ class Training {
         threads_(threads),
         options_(options),
         order_sha256_(std::move(order_sha256)),
+        identities_(identities_of(order, backbone.sha256)),
         history_(read_history(report.directory(), order_sha256_)),
         checkpoint_(std::move(checkpoint)),
         progress_(lanes_, report, engine.product_peak()),
@@ -186,6 +194,7 @@ class Training {
   ThreadLimit& threads_;
   const RunOptions& options_;
   const std::string order_sha256_;
+  const std::vector<std::string> identities_;  // of each lane
   const RunHistory history_;
   std::optional<Checkpoint> checkpoint_;  // of an earlier process
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -300,7 +309,8 @@ void Training::save() {
   checkpoint.header.time =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   checkpoint.header.precision = engine_.precision();
-  for (const auto& lane : lanes_) add_lane(checkpoint, *lane);
+  for (const auto& lane : lanes_)
+    add_lane(checkpoint, *lane, identities_[static_cast<std::size_t>(lane->index)]);
   // Lanes that were under way and wait for their data to be read again.
   for (std::size_t i = 0; checkpoint_ && i < checkpoint_->tensors.size(); ++i) {
     if (!checkpoint_->tensors[i].optimizer.values.defined()) continue;
@@ -359,7 +369,8 @@ void run_training(const Order& order, RunReport& report, const std::function<boo
   const auto backbone = load_backbone(order.backbone_directory, order.backbone_sha256);
   const std::string order_sha256 = sha256_of_bytes(order_identity(order, backbone->sha256));
   std::string problem;
-  std::optional<Checkpoint> checkpoint = load_checkpoint(report.directory(), order_sha256, problem);
+  std::optional<Checkpoint> checkpoint =
+      load_checkpoint(report.directory(), order, backbone->sha256, problem);
   ThreadLimit threads(report.directory(), order.threads);
   const auto engine = make_engine(order, *backbone, threads.threads(), checkpoint);
   report.record(RunStarted{::getpid(), program_version, backbone->sha256, "cpu", processor_name(),
