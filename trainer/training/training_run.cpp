@@ -78,6 +78,7 @@ void finish_lane(const Order& order, const BackboneWeights& backbone, Lane& lane
   provenance.backbone_name = order.backbone_name;
   provenance.backbone_sha256 = backbone.sha256;
   provenance.program_version = program_version;
+  provenance.input = lane.shape;
   provenance.labels = lane.model.labels;
   provenance.metrics = final_metrics(lane);
   provenance.created_at =
