@@ -50,7 +50,7 @@ at::Tensor take(const Safetensors& file, const std::string& name, std::int64_t p
 
 }  // namespace
 
-void add_lane(Checkpoint& checkpoint, const Lane& lane) {
+void add_lane(TrainingState& checkpoint, const Lane& lane) {
   LanePosition position;
   LaneTensors tensors;
   tensors.optimizer = lane.optimizer->state();
@@ -90,7 +90,7 @@ bool go_on(Lane& lane, const LanePosition& position, const LaneTensors& tensors)
   return true;
 }
 
-std::string write_checkpoint(const Checkpoint& checkpoint) {
+std::string write_checkpoint(const TrainingState& checkpoint) {
   NamedTensors tensors;
   for (std::size_t i = 0; i < checkpoint.tensors.size(); ++i) {
     const TensorNames names(checkpoint.header.lanes[i].lane);
@@ -107,7 +107,7 @@ std::string write_checkpoint(const Checkpoint& checkpoint) {
                            {{header_key, header}, {checksum_key, checksum(header, bytes)}});
 }
 
-Checkpoint read_checkpoint(std::string_view bytes) {
+TrainingState read_checkpoint(std::string_view bytes) {
   try {
     const Safetensors file = read_safetensors(bytes);
     const std::string& header = metadata(file, header_key);
@@ -115,7 +115,7 @@ Checkpoint read_checkpoint(std::string_view bytes) {
     for (const auto& [name, tensor] : file.tensors) contents.emplace(name, tensor.bytes);
     if (checksum(header, contents) != metadata(file, checksum_key))
       throw CheckpointError("its checksum is wrong");
-    Checkpoint checkpoint;
+    TrainingState checkpoint;
     checkpoint.header = parse_checkpoint_header(header);
     for (const LanePosition& lane : checkpoint.header.lanes) {
       const TensorNames names(lane.lane);
@@ -139,14 +139,15 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run_directory
   return run_directory / "checkpoint.safetensors";
 }
 
-std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& run_directory,
-                                          const std::string& order_sha256, std::string& problem) {
+std::optional<TrainingState> load_checkpoint(const std::filesystem::path& run_directory,
+                                             const std::string& order_sha256,
+                                             std::string& problem) {
   problem.clear();
   const std::filesystem::path path = checkpoint_path(run_directory);
   if (!std::filesystem::exists(path)) return std::nullopt;
   try {
     const MappedFile file(path);
-    Checkpoint checkpoint = read_checkpoint(file.text());
+    TrainingState checkpoint = read_checkpoint(file.text());
     if (checkpoint.header.order_sha256 == order_sha256) return checkpoint;
     problem = "it is of another order or another backbone";
   } catch (const CheckpointError& error) {

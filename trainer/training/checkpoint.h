@@ -32,27 +32,27 @@ struct LaneTensors {
   at::Tensor best_epoch;   // (parameters); undefined: no epoch ended yet
 };
 
-struct Checkpoint {
+struct TrainingState {
   CheckpointHeader header;
   std::vector<LaneTensors> tensors;  // one of header.lanes each
 };
 
 // Copies what the next step changes. To be called between steps.
-void add_lane(Checkpoint& checkpoint, const Lane& lane);
+void add_lane(TrainingState& checkpoint, const Lane& lane);
 
 // Puts a freshly built lane where the checkpoint was. False, and nothing changed: its data or shape
 // are not the lane's.
 bool go_on(Lane& lane, const LanePosition& position, const LaneTensors& tensors);
 
 // A safetensors file: the header and a checksum lie in its metadata.
-std::string write_checkpoint(const Checkpoint& checkpoint);
-Checkpoint read_checkpoint(std::string_view bytes);  // throws CheckpointError
+std::string write_checkpoint(const TrainingState& checkpoint);
+TrainingState read_checkpoint(std::string_view bytes);  // throws CheckpointError
 
 std::filesystem::path checkpoint_path(const std::filesystem::path& run_directory);
 
 // Of a run directory. nullopt: none, or none that can be used for this order, and then `problem`
 // says why. order_sha256: hash of order_identity().
-std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& run_directory,
-                                          const std::string& order_sha256, std::string& problem);
+std::optional<TrainingState> load_checkpoint(const std::filesystem::path& run_directory,
+                                             const std::string& order_sha256, std::string& problem);
 
 }  // namespace graft
