@@ -115,7 +115,7 @@ std::pair<std::string, std::string> describe_current_failure() {
 
 }  // namespace
 
-PredictResponse Predictor::answer(const PredictRequest& request) noexcept {
+PredictResponse Predictor::answer(const PredictRequest& request) {
   PredictResponse response;
   response.id = request.id;
   try {

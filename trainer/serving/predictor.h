@@ -39,11 +39,11 @@ class Predictor {
   explicit Predictor(std::size_t adapter_bytes, int threads = 1)
       : adapter_bytes_(adapter_bytes), threads_(threads) {}
 
-  // Never throws: errors are in the response. The request's own fault: invalid_input. The
-  // version's or the backbone's: bundle_missing, bundle_corrupt, backbone_missing,
-  // backbone_mismatch, invalid_backbone, version_unusable (its numbers are not finite). Passing:
-  // out_of_memory. Anything unforeseen: prediction_failed.
-  PredictResponse answer(const PredictRequest& request) noexcept;
+  // Throws for lack of memory alone; errors are in the response. The request's own fault:
+  // invalid_input. The version's or the backbone's: bundle_missing, bundle_corrupt,
+  // backbone_missing, backbone_mismatch, invalid_backbone, version_unusable (its numbers are not
+  // finite). Passing: out_of_memory. Anything unforeseen: prediction_failed.
+  PredictResponse answer(const PredictRequest& request);
 
   struct Logits {
     const TaskModel* model = nullptr;  // until the next call
