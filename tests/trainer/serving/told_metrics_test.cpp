@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tests/trainer/tiny_run.h"
+#include "trainer/fast/engine.h"
 #include "trainer/serving/predictor.h"
 #include "trainer/tasks/metrics.h"
 #include "trainer/text/dataset.h"
