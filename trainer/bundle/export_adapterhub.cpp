@@ -162,10 +162,6 @@ void read_tensors(const ArchiveFiles& files, const char* name, const NamedTensor
 void check_fits(const Provenance& provenance, const BackboneConfig& config) {
   const LaneOrder& order = provenance.order;
   if (provenance.labels.empty()) throw BundleError("graft.json has no labels");
-  if (order.max_length < 3 || order.max_length > config.max_positions)
-    throw BundleError("graft.json: max_length " + std::to_string(order.max_length) +
-                      " does not fit the backbone's " + std::to_string(config.max_positions) +
-                      " positions");
   if (order.size < 1 || order.size > 1 << 20)
     throw BundleError("graft.json: size " + std::to_string(order.size) + " is out of range");
   std::int64_t least = 0;

@@ -194,6 +194,9 @@ const Bundle& Predictor::bundle(const PredictRequest& request, const BackboneWei
       throw PredictError("bundle_corrupt",
                          request.bundle_path + " does not have the hash it was published with");
     auto bundle = std::make_unique<const Bundle>(read_bundle(file.text(), weights));
+    if (bundle->model.max_length < 3 || bundle->model.max_length > weights.config.max_positions)
+      throw BundleError("graft.json: max_length " + std::to_string(bundle->model.max_length) +
+                        " does not fit the backbone's positions");
     const std::size_t bytes = bytes_of(*bundle);
     keep({key, std::move(bundle), bytes});
   } catch (const MappedFileError& error) {
