@@ -39,8 +39,14 @@ HttpError worker_error(const PredictResponse& response) {
   const std::string& code = response.error_code;
   if (code == "invalid_input") return HttpError(400, response.error_message, code, "inputs");
   spdlog::error("prediction worker: {}: {}", code, response.error_message);
-  return HttpError(500, "The prediction failed (" + code + "); the service's log has the details.",
-                   code);
+  if (code == "out_of_memory")
+    return unavailable(
+        "There was not enough memory for this prediction; fewer or shorter inputs "
+        "need less.");
+  HttpError error(500, "The prediction failed (" + code + "); the service's log has the details.",
+                  code);
+  error.headers.emplace_back("x-should-retry", "false");  // it would fail again
+  return error;
 }
 
 void wait_for(int fd, short events, std::chrono::steady_clock::time_point deadline) {

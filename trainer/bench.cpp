@@ -94,9 +94,8 @@ Speed measure(const BenchOptions& options, const BackboneWeights& backbone, Engi
     seconds = std::chrono::duration<double>(Clock::now() - start).count();
   }
   const double rows_a_second = steps * lane_count * options.batch_size / seconds;
-  return {
-      rows_a_second * static_cast<double>(length),
-      rows_a_second * training_flops(backbone.config, lanes.front()->model.adapter, length, true)};
+  return {rows_a_second * static_cast<double>(length),
+          rows_a_second * training_flops(backbone.config, lanes.front()->model, length, true)};
 }
 
 // MiB of this process: private pages, and pages that it may share with others.

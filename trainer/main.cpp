@@ -14,6 +14,7 @@
 #include "trainer/contract/exit_codes.h"
 #include "trainer/contract/version.h"
 #include "trainer/durable/sha256.h"
+#include "trainer/model/token_bounds.h"
 #include "trainer/serving/predict_server.h"
 #include "trainer/text/log.h"
 #include "trainer/training/run_failure.h"
@@ -29,7 +30,7 @@ struct TrainOptions {
 struct ServeOptions {
   std::string socket;
   int threads = 1;
-  std::size_t adapters_cached = 64;
+  std::size_t adapter_memory = 1024;  // MiB
 };
 struct PredictOptions {
   std::string bundle, backbone;
@@ -66,7 +67,7 @@ int train(const TrainOptions& options) {
 
 int serve(const ServeOptions& options) {
   StopSignal stop;
-  Predictor predictor(options.adapters_cached, options.threads);
+  Predictor predictor(options.adapter_memory << 20, options.threads);
   serve_predictions(options.socket, predictor, stop);
   return 0;
 }
@@ -119,6 +120,8 @@ void inspect_tensors(const std::string& title, std::string_view bytes) {
 
 int inspect(const std::string& path) {
   if (std::filesystem::is_directory(path)) {
+    const auto weights = load_backbone(path);  // refuses what could not be trained on
+    check_tokenizer(Tokenizer::load(path), weights->config);
     const BackboneSummary summary = summarize_backbone(path);
     std::cout << "backbone " << summary.model_type << "  " << summary.layers << " layers, "
               << summary.hidden_size << " wide, " << summary.heads << " heads, vocabulary "
@@ -173,8 +176,10 @@ int run(int argc, char** argv) {
   serve_command->add_option("--threads", serving.threads, "Threads to compute with")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  serve_command->add_option("--adapters-cached", serving.adapters_cached, "Adapters kept loaded")
-      ->check(CLI::Range(1, 1'000'000))
+  serve_command
+      ->add_option("--adapter-memory", serving.adapter_memory,
+                   "MiB of adapters that stay loaded, the least recently used leaving first")
+      ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();
 
   PredictOptions predicting;

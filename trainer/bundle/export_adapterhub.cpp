@@ -158,6 +158,20 @@ void read_tensors(const ArchiveFiles& files, const char* name, const NamedTensor
   }
 }
 
+// What sizes and tables depend on, as training has checked it.
+void check_fits(const Provenance& provenance, const BackboneConfig& config) {
+  const LaneOrder& order = provenance.order;
+  if (provenance.labels.empty()) throw BundleError("graft.json has no labels");
+  if (order.size < 1 || order.size > 1 << 20)
+    throw BundleError("graft.json: size " + std::to_string(order.size) + " is out of range");
+  std::int64_t least = 0;
+  for (const int layer : order.leave_out) {
+    if (layer < least || layer >= config.layers)
+      throw BundleError("graft.json: leave_out names a layer that is out of place");
+    least = layer + 1;
+  }
+}
+
 }  // namespace
 
 std::string reduction_factor_json(std::int64_t hidden_size, std::int64_t size) {
@@ -192,6 +206,7 @@ Bundle read_bundle(std::string_view zip_bytes, const BackboneWeights& backbone) 
     bundle.provenance = parse_provenance(member(files, "graft.json"));
     if (bundle.provenance.backbone_sha256 != backbone.sha256)
       throw BundleError("was trained on another backbone");
+    check_fits(bundle.provenance, backbone.config);
     bundle.model = make_task_model(bundle.provenance.order, bundle.provenance.labels, backbone);
     const TensorLists lists = tensor_lists(bundle.model);
     read_tensors(files, "adapter.safetensors", lists.adapter);

@@ -2,31 +2,17 @@
 #include "trainer/contract/backbone_identity.h"
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <system_error>
 
+#include "trainer/contract/backbone_claims.h"
+#include "trainer/contract/backbone_json.h"
 #include "trainer/durable/sha256.h"
 
 namespace graft {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::uintmax_t json_limit = 16 << 20;
-
-json read_json(const std::filesystem::path& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) throw BackboneError("backbone_missing", path.string() + ": " + error.message());
-  if (size > json_limit)
-    throw BackboneError("invalid_backbone", path.string() + " is larger than 16 MiB");
-  std::ifstream stream(path, std::ios::binary);
-  json value = json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (!value.is_object())
-    throw BackboneError("invalid_backbone", path.string() + " is not a JSON object");
-  return value;
-}
 
 int positive(const json& config, const char* key) {
   const auto found = config.find(key);
@@ -50,6 +36,20 @@ std::vector<std::string> identity_files(const std::filesystem::path& directory) 
 
 }  // namespace
 
+json read_backbone_json(const std::filesystem::path& path, std::uintmax_t limit_mib) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (error) throw BackboneError("backbone_missing", path.string() + ": " + error.message());
+  if (size > limit_mib << 20)
+    throw BackboneError("invalid_backbone",
+                        path.string() + " is larger than " + std::to_string(limit_mib) + " MiB");
+  std::ifstream stream(path, std::ios::binary);
+  json value = json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object())
+    throw BackboneError("invalid_backbone", path.string() + " is not a JSON object");
+  return value;
+}
+
 std::vector<std::string> backbone_weight_files(const std::filesystem::path& directory) {
   std::error_code error;
   if (!std::filesystem::is_directory(directory, error))
@@ -60,7 +60,7 @@ std::vector<std::string> backbone_weight_files(const std::filesystem::path& dire
     throw BackboneError("backbone_missing", directory.string() +
                                                 " has neither model.safetensors nor "
                                                 "model.safetensors.index.json");
-  const json index = read_json(index_path);
+  const json index = read_backbone_json(index_path);
   const auto map = index.find("weight_map");
   if (map == index.end() || !map->is_object() || map->empty())
     throw BackboneError("invalid_backbone", index_path.string() + " has no weight_map");
@@ -89,13 +89,15 @@ std::string backbone_sha256(const std::filesystem::path& directory) {
 
 BackboneSummary summarize_backbone(const std::filesystem::path& directory) {
   backbone_weight_files(directory);  // the clearest error where there is no such directory
-  const json config = read_json(directory / "config.json");
+  const json config = read_backbone_json(directory / "config.json");
   BackboneSummary summary;
   const auto type = config.find("model_type");
   if (type != config.end() && type->is_string()) summary.model_type = type->get<std::string>();
   if (summary.model_type != "bert")
     throw BackboneError("invalid_backbone", "config.json: model_type must be \"bert\", not \"" +
                                                 summary.model_type + "\"");
+  check_model_claims(directory);
+  check_tokenizer_claims(directory);
   summary.hidden_size = positive(config, "hidden_size");
   summary.layers = positive(config, "num_hidden_layers");
   summary.heads = positive(config, "num_attention_heads");

@@ -45,7 +45,7 @@ struct BackboneSummary {
 };
 
 // Reads config.json and hashes the directory. Throws BackboneError where it is not a BERT
-// directory.
+// directory, or says it is something else than Graft computes: backbone_claims.h.
 BackboneSummary summarize_backbone(const std::filesystem::path& directory);
 
 }  // namespace graft

@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, 3> method_names{"houlsby", "pfeiffer", "h
 constexpr std::array<std::string_view, 5> activation_names{"swish", "relu", "gelu", "gelu_new",
                                                            "tanh"};
 constexpr std::array<std::string_view, 3> precision_names{"auto", "fp32", "bf16"};
+constexpr std::array<std::string_view, 2> input_shape_names{"text", "pair"};
 
 template <class Enum, std::size_t N>
 std::optional<Enum> parse_name(const std::array<std::string_view, N>& names,
@@ -71,6 +72,14 @@ std::string_view to_string(Precision precision) {
 
 std::optional<Precision> parse_precision(std::string_view text) {
   return parse_name<Precision>(precision_names, text);
+}
+
+std::string_view to_string(InputShape shape) {
+  return input_shape_names.at(static_cast<std::size_t>(shape));
+}
+
+std::optional<InputShape> parse_input_shape(std::string_view text) {
+  return parse_name<InputShape>(input_shape_names, text);
 }
 
 // ---- Orders ------------------------------------------------------------------------------------
@@ -156,7 +165,7 @@ std::string write_provenance(const Provenance& provenance) {
       order.validation_file ? data_file(*order.validation_file) : Json(nullptr);
   if (!order.validation_file) data["validation_fraction"] = order.validation_fraction;
 
-  const Json json = {
+  Json json = {
       {"format", "graft-adapter"},
       {"format_version", 1},
       {"program_version", provenance.program_version},
@@ -170,6 +179,7 @@ std::string write_provenance(const Provenance& provenance) {
       {"hyperparameters", hyperparameters},
       {"labels", provenance.labels},
       {"metrics", write_object(provenance.metrics)}};
+  if (provenance.input) json["input"] = to_string(*provenance.input);
   return dump_json(json, 2) + "\n";
 }
 
@@ -191,6 +201,10 @@ Provenance parse_provenance(std::string_view text) {
   member("adapter_name", order.adapter_name);
   member("job_id", order.job_id);
   member("trial_id", order.trial_id);
+  std::string input;
+  member.optional("input", input);
+  if (!input.empty() && !(provenance.input = parse_input_shape(input)))
+    fail_member("input", "has an unknown value");
   member("labels", provenance.labels);
   member("metrics", provenance.metrics);
 

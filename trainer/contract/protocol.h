@@ -217,10 +217,16 @@ LaneMetrics parse_lane_metrics(std::string_view text);
 
 // ---- graft.json: what a bundle says of itself ---------------------------------------------------
 
+// What a task reads: single texts or pairs of texts.
+enum class InputShape { text, pair };
+std::string_view to_string(InputShape shape);
+std::optional<InputShape> parse_input_shape(std::string_view text);
+
 struct Provenance {
   LaneOrder order;  // paths are not written
   std::string backbone_name, backbone_sha256;
   std::string program_version;
+  std::optional<InputShape> input;  // none: of a program before it was written down
   std::vector<std::string> labels;
   LaneMetrics metrics;
   double created_at = 0;

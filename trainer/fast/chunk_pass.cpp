@@ -1,4 +1,22 @@
-// A chunk forward through the network, in order.
+// A chunk forward through the network, in order. What each stage reads and leaves:
+//
+//   stage                  reads                         leaves
+//   embed / load_frozen    tables, kept states           x_, x_short_
+//   project (q, k, v)      x_short_                      tape.query_key_value
+//   attend                 tape.query_key_value          context_  (scratch: attention_scratch_)
+//   (last layer: x_ is drawn together to rows' first tokens; tokens are rows from here on)
+//   project_dropped        context_                      z: tape.attention.input, or z_
+//   close, attention       z, x_ (the residual)          x_, x_short_, tape.attention
+//   intermediate           x_short_                      inner_, tape.slope
+//   project_dropped        inner_                        z: tape.feed_forward.input, or z_
+//   close, feed forward    z, x_ (the residual)          x_, x_short_, tape.feed_forward
+//   forward                x_                            states, for the head
+//
+// panel_ holds products for a moment in every stage; keys_ and elements_ name the tokens for the
+// dropout at hand. On the way back, chunk_pass_backward.cpp: x_ is the gradient of a sub-block's
+// result, sum_ that of the sum before its LayerNorm (both swap), gradient_short_ that of the
+// sub-block's output, inner_ that of the intermediate sums, qkv_gradient_ that of q, k and v, and
+// left_, right_ are operands of the gradient products.
 #include "trainer/fast/chunk_pass.h"
 
 #include <algorithm>

@@ -19,8 +19,15 @@
 #include "trainer/model/adapter.h"
 #include "trainer/model/backbone.h"
 #include "trainer/model/dropout.h"
+#include "trainer/model/readout.h"
 
 namespace graft {
+
+// Behind the last layer's attention the pass goes on with rows' first tokens alone, so it computes
+// lanes whose heads read no more; others take the readable pass.
+constexpr bool chunk_pass_computes(Readout readout) {
+  return readout == Readout::cls;
+}
 
 // A lane as the pass sees it.
 template <class T>

@@ -195,8 +195,8 @@ class Engine::TypedPasses : public Passes {
     });
     for (const Task& task : tasks)
       for (const ChunkRow& row : task.chunk->rows)
-        results[task.lane].flops += training_flops(
-            backbone_.config, lanes[task.lane].model->adapter, row.length, task.frozen_kept);
+        results[task.lane].flops +=
+            training_flops(backbone_.config, *lanes[task.lane].model, row.length, task.frozen_kept);
     std::vector<at::Tensor> gradients;
     for (std::size_t i = 0; i < tile.size(); ++i)
       gradients.push_back(
@@ -311,12 +311,27 @@ double Engine::product_peak() const {
   return *precision_ == Precision::bf16 ? speeds_.bf16 : speeds_.fp32;
 }
 
+bool Engine::takes_fast_pass(const TaskModel& model) const {
+  return passes_ && chunk_pass_computes(model.head.readout);
+}
+
 std::vector<LaneStepResult> Engine::step(std::span<const LaneStep> lanes) {
-  return passes_ ? passes_->step(lanes) : readable_step(lanes);
+  std::vector<LaneStep> fast, readable;
+  for (const LaneStep& lane : lanes)
+    (takes_fast_pass(*lane.model) ? fast : readable).push_back(lane);
+  std::vector<LaneStepResult> of_fast, of_readable;
+  if (!fast.empty()) of_fast = passes_->step(fast);
+  if (!readable.empty()) of_readable = readable_step(readable);
+  std::vector<LaneStepResult> results;
+  std::size_t next_fast = 0, next_readable = 0;
+  for (const LaneStep& lane : lanes)
+    results.push_back(takes_fast_pass(*lane.model) ? of_fast[next_fast++]
+                                                   : of_readable[next_readable++]);
+  return results;
 }
 
 at::Tensor Engine::logits(const TaskModel& model, const LaneRows& rows) {
-  if (passes_) return passes_->logits(model, rows);
+  if (takes_fast_pass(model)) return passes_->logits(model, rows);
   const at::NoGradGuard no_gradients;
   const ForwardLane lane{&model, {}};
   return forward(backbone_, {&lane, 1}, pack({&rows, 1})).front();
@@ -341,15 +356,16 @@ std::vector<LaneStepResult> Engine::readable_step(std::span<const LaneStep> lane
                        logits[i].detach().argmax(1).eq(targets).sum().item<std::int64_t>(),
                        batch.lane_rows[i], batch.lane_tokens[i]});
     for (const std::size_t row : lanes[i].rows.chosen)
-      results.back().flops += training_flops(backbone_.config, lanes[i].model->adapter,
-                                             lanes[i].rows.rows->length(row));
+      results.back().flops +=
+          training_flops(backbone_.config, *lanes[i].model, lanes[i].rows.rows->length(row));
   }
   at::stack(losses).sum().backward();
   return results;
 }
 
-double training_flops(const BackboneConfig& config, const Adapter& adapter, std::int64_t length,
+double training_flops(const BackboneConfig& config, const TaskModel& model, std::int64_t length,
                       bool frozen_kept) {
+  const Adapter& adapter = model.adapter;
   const auto h = static_cast<double>(config.hidden_size);
   const auto inner = static_cast<double>(config.intermediate_size);
   const auto n = static_cast<double>(length);
@@ -357,7 +373,8 @@ double training_flops(const BackboneConfig& config, const Adapter& adapter, std:
   double flops = 0;
   for (std::size_t i = frozen_kept ? frozen_layers(adapter) : 0; i < adapter.layers.size(); ++i) {
     const bool last = i + 1 == adapter.layers.size();
-    const double after = last ? 1.0 : n;  // tokens that leave the attention
+    // Tokens that leave the attention.
+    const double after = last ? static_cast<double>(tokens_read(model.head.readout, length)) : n;
     const double attention_products = 2 * h * h * (after + 2 * n);
     const double attention_scores = 4 * h * n * after;
     const double attention_output = 2 * h * h * after;

@@ -1,9 +1,10 @@
 // Trains and evaluates task models with the fast pass: cuts rows into chunks, shares them among
 // threads and adds up what comes back, always in the same order.
 //
-// Results depend on neither the number of threads nor on which lanes are trained together. Where
-// the machine or the backbone does not allow the fast pass, the readable one (task_model.h) is
-// taken, in the same order of rows. One thread calls; all tensors are float32.
+// Results depend on neither the number of threads nor on which lanes are trained together. A lane
+// that the fast pass does not compute takes the readable one (task_model.h) while others stay fast;
+// where the machine or the backbone does not allow the fast pass, all do. One thread calls; all
+// tensors are float32.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -55,7 +56,7 @@ class Engine {
   ~Engine();
 
   const BackboneWeights& backbone() const { return backbone_; }
-  // nullopt: the readable pass is used.
+  // Of the fast pass; nullopt: there is none here, the readable one is used for all.
   std::optional<Precision> precision() const { return precision_; }
   const ProductSpeeds& product_speeds() const { return speeds_; }
   // FLOP/s that the products of this precision reach on all threads that take part at first; 0:
@@ -74,6 +75,7 @@ class Engine {
   template <class T>
   class TypedPasses;
 
+  bool takes_fast_pass(const TaskModel& model) const;
   std::vector<LaneStepResult> readable_step(std::span<const LaneStep> lanes);
 
   const BackboneWeights& backbone_;
@@ -86,7 +88,7 @@ class Engine {
 // Floating point operations that a training step on one row of this length needs at least, with
 // nothing counted twice: frozen products forward and, above the lowest adapter, for the input's
 // gradient; adapters' and head's three times. frozen_kept: what the frozen layers give was there.
-double training_flops(const BackboneConfig& config, const Adapter& adapter, std::int64_t length,
+double training_flops(const BackboneConfig& config, const TaskModel& model, std::int64_t length,
                       bool frozen_kept = false);
 
 }  // namespace graft

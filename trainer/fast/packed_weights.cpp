@@ -103,7 +103,7 @@ std::shared_ptr<const MappedFile> map_packed(const BackboneWeights& backbone,
 
 bool can_pack(const BackboneConfig& config) {
   return config.hidden_size % 2 == 0 && config.intermediate_size % 2 == 0 &&
-         config.hidden_size <= 4096;
+         config.hidden_size <= widest_hidden_state;
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "trainer/model/padding.h"
@@ -16,7 +17,13 @@ struct Pass {
   const BackboneConfig& config;
   std::span<const EncoderLane> lanes;
   const PackedBatch& batch;
-  at::IntArrayRef lane_sizes;  // (lanes) tokens of each lane, in the last layer its rows
+  at::IntArrayRef lane_sizes;  // (lanes) tokens of each lane, later of what is read of them
+
+  // Whether all lanes read first tokens alone: then the others can be left behind early.
+  bool reads_first_tokens() const {
+    return std::ranges::all_of(
+        lanes, [](const EncoderLane& lane) { return lane.readout == Readout::cls; });
+  }
 };
 
 // x: (tokens, width), or (rows, width) of the rows' first tokens in the order asked for.
@@ -164,33 +171,83 @@ at::Tensor close_sub_block(const Pass& pass, std::size_t layer_index,
   return at::cat(results);
 }
 
+// x -> behind layer `index`: (tokens, hidden), behind the last one (rows, hidden) of first tokens
+// where nobody reads more.
+at::Tensor run_layer(Pass& pass, std::size_t index, at::Tensor x) {
+  const BackboneLayer& layer = pass.backbone.layers[index];
+  const double probability = pass.config.hidden_dropout;
+  const bool leave_others = index + 1 == pass.backbone.layers.size() && pass.reads_first_tokens();
+  at::Tensor context = self_attention(pass, index, x);  // (tokens, hidden)
+  if (leave_others) {                                   // from here on tokens are rows
+    context = context.index_select(0, pass.batch.first_tokens);
+    x = x.index_select(0, pass.batch.first_tokens);
+    pass.lane_sizes = pass.batch.lane_rows;
+  }
+  at::Tensor z = linear(context, layer.attention_output);
+  z = dropout(pass, z, DropoutSite::attention_output(index), probability, leave_others);
+  x = close_sub_block(pass, index, &AdapterLayer::attention, layer.attention_norm, z, x);
+
+  z = activate(pass.config.activation, linear(x, layer.intermediate));  // (tokens, intermediate)
+  z = dropout(pass, linear(z, layer.output), DropoutSite::feed_forward_output(index), probability,
+              leave_others);  // (tokens, hidden)
+  return close_sub_block(pass, index, &AdapterLayer::feed_forward, layer.output_norm, z, x);
+}
+
+// x: behind the last layer -> what each row's lane reads of it, (rows, hidden).
+at::Tensor read_out(const Pass& pass, const at::Tensor& x) {
+  if (pass.reads_first_tokens()) return x;
+  const PackedBatch& batch = pass.batch;
+  const at::Tensor first_tokens = x.index_select(0, batch.first_tokens);  // (rows, hidden)
+  std::vector<std::int64_t> first_rows;                                   // (lanes)
+  std::int64_t rows = 0;
+  for (const std::int64_t count : batch.lane_rows) {
+    first_rows.push_back(rows);
+    rows += count;
+  }
+  std::vector<at::Tensor> states(static_cast<std::size_t>(rows));
+  std::int64_t begin = 0;
+  for (const PackedRow& row : batch.rows) {
+    const std::int64_t place = first_rows[row.lane] + row.row;
+    states[static_cast<std::size_t>(place)] = pass.lanes[row.lane].readout == Readout::mean
+                                                  ? x.narrow(0, begin, row.length).mean(0)
+                                                  : first_tokens[place];
+    begin += row.length;
+  }
+  return at::stack(states);
+}
+
 }  // namespace
 
 at::Tensor encode(const BackboneWeights& backbone, std::span<const EncoderLane> lanes,
                   const PackedBatch& batch) {
   Pass pass{backbone, backbone.config, lanes, batch, batch.lane_tokens};
-  const double probability = pass.config.hidden_dropout;
   at::Tensor x = embed(pass);  // (tokens, hidden)
-  for (std::size_t i = 0; i < backbone.layers.size(); ++i) {
-    const BackboneLayer& layer = backbone.layers[i];
-    const bool last = i + 1 == backbone.layers.size();
-    at::Tensor context = self_attention(pass, i, x);  // (tokens, hidden)
-    if (last) {
-      // Nobody reads the other tokens of the last layer: from here on tokens are rows.
-      context = context.index_select(0, batch.first_tokens);
-      x = x.index_select(0, batch.first_tokens);
-      pass.lane_sizes = batch.lane_rows;
-    }
-    at::Tensor z = linear(context, layer.attention_output);
-    z = dropout(pass, z, DropoutSite::attention_output(i), probability, last);  // (tokens, hidden)
-    x = close_sub_block(pass, i, &AdapterLayer::attention, layer.attention_norm, z, x);
+  for (std::size_t i = 0; i < backbone.layers.size(); ++i) x = run_layer(pass, i, x);
+  return read_out(pass, x);
+}
 
-    z = activate(pass.config.activation, linear(x, layer.intermediate));  // (tokens, intermediate)
-    z = dropout(pass, linear(z, layer.output), DropoutSite::feed_forward_output(i), probability,
-                last);  // (tokens, hidden)
-    x = close_sub_block(pass, i, &AdapterLayer::feed_forward, layer.output_norm, z, x);
+std::vector<at::Tensor> encode_apart(const BackboneWeights& backbone, const EncoderLane& lane,
+                                     std::span<const PackedBatch> batches, FrozenStates frozen) {
+  std::vector<Pass> passes;
+  std::vector<at::Tensor> x(batches.size());
+  bool all_kept = !frozen.kept.empty();
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    passes.push_back({backbone, backbone.config, {&lane, 1}, batches[i], batches[i].lane_tokens});
+    all_kept = all_kept && frozen.kept[i]->defined();
   }
-  return x;  // (rows, hidden)
+  for (std::size_t i = 0; i < batches.size(); ++i)
+    x[i] = all_kept ? *frozen.kept[i] : embed(passes[i]);
+  for (std::size_t layer = all_kept ? frozen.layers : 0; layer < backbone.layers.size(); ++layer) {
+    if (layer == frozen.layers) frozen.keep(x);
+    for (std::size_t i = 0; i < batches.size(); ++i) x[i] = run_layer(passes[i], layer, x[i]);
+  }
+  if (frozen.layers == backbone.layers.size()) frozen.keep(x);
+  for (std::size_t i = 0; i < batches.size(); ++i) x[i] = read_out(passes[i], x[i]);
+  return x;
+}
+
+void FrozenStates::keep(std::span<const at::Tensor> states) const {
+  for (std::size_t i = 0; i < kept.size(); ++i) *kept[i] = states[i];
 }
 
 }  // namespace graft

@@ -3,6 +3,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 namespace graft {
 
 Head make_head(HeadKind kind, std::int64_t hidden_size, std::int64_t classes) {
@@ -32,8 +34,14 @@ at::Tensor head_loss(const Head&, const at::Tensor& logits, const at::Tensor& ta
   return at::cross_entropy_loss(logits, targets);
 }
 
-at::Tensor head_probabilities(const Head&, const at::Tensor& logits) {
-  return at::softmax(logits, -1);
+std::vector<float> class_scores(const Head&, const at::Tensor& logits) {
+  const at::Tensor scores = at::softmax(logits, -1).contiguous();
+  const float* const values = scores.const_data_ptr<float>();
+  return {values, values + scores.numel()};
+}
+
+std::int64_t best_class(std::span<const float> scores) {
+  return std::ranges::max_element(scores) - scores.begin();
 }
 
 }  // namespace graft

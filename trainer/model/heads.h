@@ -1,6 +1,6 @@
 // What turns the encoder's output into an answer and a loss; chosen by the task's kind here, once.
 //
-// Classification is AdapterHub's default head: [CLS] of the last layer -> dropout -> linear
+// Classification is AdapterHub's default head: its readout, [CLS] -> dropout -> linear
 // (hidden, hidden) -> tanh -> dropout -> linear (classes, hidden); cross-entropy. Not synchronised:
 // one thread at a time, or nobody writes.
 #pragma once
@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "trainer/model/dropout.h"
 #include "trainer/model/layers.h"
+#include "trainer/model/readout.h"
 
 namespace graft {
 
@@ -21,6 +23,7 @@ enum class HeadKind { classification };
 
 struct Head {
   HeadKind kind = HeadKind::classification;
+  Readout readout = Readout::cls;
   Linear dense;   // (hidden, hidden)
   Linear output;  // (classes, hidden)
 };
@@ -30,16 +33,19 @@ Head make_head(HeadKind kind, std::int64_t hidden_size, std::int64_t classes);
 // Weights N(0, standard_deviation), biases zero.
 void initialize(Head& head, double standard_deviation, at::Generator& generator);
 
-// states (rows, hidden) of each row's [CLS] -> logits (rows, classes). batch_rows (rows) names the
-// rows for their dropout.
+// states (rows, hidden), what the head reads of each row -> logits (rows, classes). batch_rows
+// (rows) names the rows for their dropout.
 at::Tensor head_logits(const Head& head, const at::Tensor& states, double dropout_probability,
                        const DropoutStream& dropout, std::span<const std::int64_t> batch_rows);
 
 // logits (rows, classes), targets (rows) int64 -> mean over the rows, a scalar.
 at::Tensor head_loss(const Head& head, const at::Tensor& logits, const at::Tensor& targets);
 
-// logits (rows, classes) -> probabilities (rows, classes).
-at::Tensor head_probabilities(const Head& head, const at::Tensor& logits);
+// What is answered for a row: logits (classes) -> a score each class, by softmax.
+std::vector<float> class_scores(const Head& head, const at::Tensor& logits);
+
+// The class with the highest score; of equals the first.
+std::int64_t best_class(std::span<const float> scores);
 
 // AdapterHub's keys.
 template <class Visit>

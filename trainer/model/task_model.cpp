@@ -41,7 +41,7 @@ std::vector<at::Tensor> forward(const BackboneWeights& backbone, std::span<const
                                 const PackedBatch& batch) {
   std::vector<EncoderLane> encoder_lanes;
   for (const ForwardLane& lane : lanes)
-    encoder_lanes.push_back({&lane.model->adapter, lane.dropout});
+    encoder_lanes.push_back({&lane.model->adapter, lane.dropout, lane.model->head.readout});
   const at::Tensor states = encode(backbone, encoder_lanes, batch);  // (rows, hidden)
   const auto lane_states = at::split_with_sizes(states, batch.lane_rows);
   std::vector<at::Tensor> logits;
@@ -51,6 +51,23 @@ std::vector<at::Tensor> forward(const BackboneWeights& backbone, std::span<const
     logits.push_back(head_logits(lanes[i].model->head, lane_states[i], backbone.config.head_dropout,
                                  lanes[i].dropout, rows));
   }
+  return logits;
+}
+
+std::vector<at::Tensor> logits_of_rows(const BackboneWeights& backbone, const TaskModel& model,
+                                       const LaneRows& rows, std::span<at::Tensor*> kept) {
+  const at::NoGradGuard no_gradients;
+  std::vector<PackedBatch> batches;  // a row each
+  for (const std::size_t& row : rows.chosen) {
+    const LaneRows alone{rows.rows, {&row, 1}};
+    batches.push_back(pack({&alone, 1}));
+  }
+  const auto states = encode_apart(backbone, {&model.adapter, {}, model.head.readout}, batches,
+                                   {frozen_layers(model.adapter), kept});
+  const std::int64_t first_row = 0;
+  std::vector<at::Tensor> logits;
+  for (const at::Tensor& state : states)
+    logits.push_back(head_logits(model.head, state, 0.0, {}, {&first_row, 1})[0]);
   return logits;
 }
 

@@ -50,4 +50,11 @@ struct ForwardLane {
 std::vector<at::Tensor> forward(const BackboneWeights& backbone, std::span<const ForwardLane> lanes,
                                 const PackedBatch& batch);
 
+// Logits of each chosen row alone, (classes), without dropout and gradients: bits that depend on
+// the row, the model and the backbone only. This is how predictions are computed, hence also the
+// metrics that are told. kept: where a row's states behind layers that train nothing stay from call
+// to call, by its place in `chosen`; empty: they are computed every time.
+std::vector<at::Tensor> logits_of_rows(const BackboneWeights& backbone, const TaskModel& model,
+                                       const LaneRows& rows, std::span<at::Tensor*> kept = {});
+
 }  // namespace graft

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <new>
 #include <system_error>
 #include <vector>
 
@@ -40,12 +41,21 @@ Descriptor listen_at(const std::filesystem::path& path) {
   return listener;
 }
 
+// Never throws what a request or its answer may cause: the line is then an error.
 std::string answer_line(Predictor& predictor, std::string_view line) {
   PredictResponse response;
   try {
-    response = predictor.answer(parse_predict_request(line));
+    const PredictRequest request = parse_predict_request(line);
+    response.id = request.id;
+    return write_predict_response(predictor.answer(request)) + "\n";
   } catch (const ProtocolError& error) {
     response.error_code = "invalid_request";
+    response.error_message = error.what();
+  } catch (const std::bad_alloc&) {
+    response.error_code = "out_of_memory";
+    response.error_message = "there was no memory for the request or its answer";
+  } catch (const std::exception& error) {
+    response.error_code = "prediction_failed";
     response.error_message = error.what();
   }
   return write_predict_response(response) + "\n";

@@ -5,38 +5,112 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <functional>
 #include <future>
+#include <new>
+#include <numeric>
+#include <span>
+#include <system_error>
+#include <tuple>
 
 #include "trainer/durable/sha256.h"
+#include "trainer/model/token_bounds.h"
 #include "trainer/text/mapped_file.h"
-#include "trainer/training/lane.h"
 
 namespace graft {
 namespace {
 
-std::vector<LabelScore> scores(const std::vector<std::string>& labels,
-                               const at::Tensor& probabilities) {
+std::vector<LabelScore> label_scores(const std::vector<std::string>& labels,
+                                     const std::vector<float>& scores) {
+  if (!std::ranges::all_of(scores, [](float score) { return std::isfinite(score); }))
+    throw PredictError("version_unusable",
+                       "the version's scores are no numbers; train it anew with a lower "
+                       "learning_rate");
   std::vector<LabelScore> result;
-  const float* const values = probabilities.const_data_ptr<float>();
-  for (std::size_t i = 0; i < labels.size(); ++i) result.push_back({labels[i], values[i]});
+  for (std::size_t i = 0; i < labels.size(); ++i) result.push_back({labels[i], scores[i]});
   std::stable_sort(result.begin(), result.end(),
                    [](const LabelScore& a, const LabelScore& b) { return a.score > b.score; });
   return result;
 }
 
-// Calls work(row) for each row, on up to `threads` threads of one LibTorch thread each.
-void for_each_row(std::size_t rows, int threads, const std::function<void(std::size_t)>& work) {
+std::string input_name(std::size_t index) {
+  return "inputs[" + std::to_string(index) + "]";
+}
+
+// Versions from before it was written down take both.
+void check_shape(const Provenance& provenance, const std::vector<TextInput>& inputs) {
+  if (!provenance.input) return;
+  const bool pair = *provenance.input == InputShape::pair;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].text_pair.has_value() == pair) continue;
+    throw PredictError(
+        "invalid_input",
+        input_name(i) +
+            (pair
+                 ? " is a single text, but this task was learned from pairs of texts; send "
+                   "{\"text\": …, \"text_pair\": …}."
+                 : " has a 'text_pair', but this task was learned from single texts; send the text "
+                   "alone."));
+  }
+}
+
+void check_tokens(const BackboneConfig& config, const TokenizedRows& rows) {
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    if (const auto fault = fault_of_tokens(config, rows.row_ids(row), rows.row_type_ids(row)))
+      throw PredictError("invalid_input", input_name(row) + " " + *fault + ".");
+}
+
+std::size_t bytes_of(const Bundle& bundle) {
+  std::size_t bytes = 0;
+  visit_tensors(bundle.model,
+                [&](const std::string&, const at::Tensor& tensor) { bytes += tensor.nbytes(); });
+  return bytes;
+}
+
+// Rows in groups of neighbours, one thread each, of one LibTorch thread.
+void for_each_part(std::size_t rows, int threads,
+                   const std::function<void(std::size_t begin, std::size_t end)>& work) {
+  constexpr std::size_t part = 8;  // rows that read a layer's weights from memory once
+  const auto sharers = static_cast<std::size_t>(threads);
+  const std::size_t step = std::clamp<std::size_t>((rows + sharers - 1) / sharers, 1, part);
   std::atomic<std::size_t> next{0};
-  const auto take_rows = [&] {
+  const auto take_parts = [&] {
     at::set_num_threads(1);  // of the calling thread
-    for (std::size_t row = next++; row < rows; row = next++) work(row);
+    for (std::size_t begin = next.fetch_add(step); begin < rows; begin = next.fetch_add(step))
+      work(begin, std::min(begin + step, rows));
   };
   std::vector<std::future<void>> others;
-  for (int i = 1; i < threads && static_cast<std::size_t>(i) < rows; ++i)
-    others.push_back(std::async(std::launch::async, take_rows));
-  take_rows();
+  for (std::size_t i = 1; i < sharers && i * step < rows; ++i)
+    others.push_back(std::async(std::launch::async, take_parts));
+  take_parts();
   for (std::future<void>& other : others) other.get();  // and its exception
+}
+
+// Of what is being handled. Words for the log: the daemon tells customers the code alone.
+std::pair<std::string, std::string> describe_current_failure() {
+  const std::pair<std::string, std::string> no_memory{"out_of_memory", "there was no memory"};
+  try {
+    throw;
+  } catch (const PredictError& error) {
+    return {error.code(), error.what()};
+  } catch (const std::bad_alloc&) {
+    return no_memory;
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::not_enough_memory ||
+        error.code() == std::errc::resource_unavailable_try_again)
+      return no_memory;
+    return {"prediction_failed", error.what()};
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    // LibTorch has a type for a GPU's memory only.
+    if (what.find("allocate memory") != std::string::npos) return no_memory;
+    return {"prediction_failed", what};
+  } catch (const std::exception& error) {
+    return {"prediction_failed", error.what()};
+  } catch (...) {
+    return {"prediction_failed", "something was thrown that is no exception"};
+  }
 }
 
 }  // namespace
@@ -48,26 +122,35 @@ PredictResponse Predictor::answer(const PredictRequest& request) {
     const Logits result = logits(request);
     response.tokens = result.tokens;
     for (const at::Tensor& row : result.rows)
-      response.predictions.push_back(scores(result.labels, at::softmax(row, -1).contiguous()));
-  } catch (const PredictError& error) {
+      response.predictions.push_back(
+          label_scores(result.labels, class_scores(result.model->head, row)));
+  } catch (...) {
     response.predictions.clear();
-    response.error_code = error.code();
-    response.error_message = error.what();
+    std::tie(response.error_code, response.error_message) = describe_current_failure();
   }
   return response;
 }
 
 Predictor::Logits Predictor::logits(const PredictRequest& request) {
   const LoadedBackbone& loaded = backbone(request);
-  const TaskModel& task = model(request, *loaded.weights);
+  const BackboneWeights& weights = *loaded.weights;
+  const Bundle& version = bundle(request, weights);
+  check_shape(version.provenance, request.inputs);
+  const TaskModel& task = version.model;
   const TokenizedRows rows =
       tokenize_inputs(loaded.tokenizer, request.inputs, static_cast<std::size_t>(task.max_length));
+  check_tokens(weights.config, rows);
   Logits result;
+  result.model = &task;
   result.labels = task.labels;
   result.tokens = static_cast<std::int64_t>(rows.ids.size());
   result.rows.resize(rows.size());
-  for_each_row(rows.size(), threads_, [&](std::size_t row) {
-    result.rows[row] = row_logits(*loaded.weights, task, rows, row);
+  std::vector<std::size_t> all(rows.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  for_each_part(rows.size(), threads_, [&](std::size_t begin, std::size_t end) {
+    const auto logits =
+        logits_of_rows(weights, task, {&rows, std::span(all).subspan(begin, end - begin)});
+    std::copy(logits.begin(), logits.end(), result.rows.begin() + static_cast<long>(begin));
   });
   return result;
 }
@@ -78,6 +161,7 @@ const Predictor::LoadedBackbone& Predictor::backbone(const PredictRequest& reque
     if (found == backbones_.end()) {
       auto weights = load_backbone(request.backbone_directory, request.backbone_sha256);
       Tokenizer tokenizer = Tokenizer::load(request.backbone_directory);
+      check_tokenizer(tokenizer, weights->config);
       found = backbones_
                   .emplace(request.backbone_directory,
                            LoadedBackbone{std::move(weights), std::move(tokenizer)})
@@ -96,13 +180,13 @@ const Predictor::LoadedBackbone& Predictor::backbone(const PredictRequest& reque
   }
 }
 
-const TaskModel& Predictor::model(const PredictRequest& request, const BackboneWeights& weights) {
+const Bundle& Predictor::bundle(const PredictRequest& request, const BackboneWeights& weights) {
   const std::string key = request.bundle_sha256 + " " + weights.sha256;
   const auto found = std::find_if(adapters_.begin(), adapters_.end(),
                                   [&](const LoadedAdapter& loaded) { return loaded.key == key; });
   if (found != adapters_.end()) {
     adapters_.splice(adapters_.begin(), adapters_, found);
-    return adapters_.front().bundle->model;
+    return *adapters_.front().bundle;
   }
   try {
     const MappedFile file(request.bundle_path);
@@ -110,14 +194,26 @@ const TaskModel& Predictor::model(const PredictRequest& request, const BackboneW
       throw PredictError("bundle_corrupt",
                          request.bundle_path + " does not have the hash it was published with");
     auto bundle = std::make_unique<const Bundle>(read_bundle(file.text(), weights));
-    adapters_.push_front({key, std::move(bundle)});
+    if (bundle->model.max_length < 3 || bundle->model.max_length > weights.config.max_positions)
+      throw BundleError("graft.json: max_length " + std::to_string(bundle->model.max_length) +
+                        " does not fit the backbone's positions");
+    const std::size_t bytes = bytes_of(*bundle);
+    keep({key, std::move(bundle), bytes});
   } catch (const MappedFileError& error) {
     throw PredictError("bundle_missing", error.what());
   } catch (const BundleError& error) {
     throw PredictError("bundle_corrupt", request.bundle_path + ": " + error.what());
   }
-  if (adapters_.size() > std::max<std::size_t>(adapters_cached_, 1)) adapters_.pop_back();
-  return adapters_.front().bundle->model;
+  return *adapters_.front().bundle;
+}
+
+void Predictor::keep(LoadedAdapter loaded) {
+  loaded_bytes_ += loaded.bytes;
+  adapters_.push_front(std::move(loaded));
+  while (adapters_.size() > 1 && loaded_bytes_ > adapter_bytes_) {
+    loaded_bytes_ -= adapters_.back().bytes;
+    adapters_.pop_back();
+  }
 }
 
 }  // namespace graft

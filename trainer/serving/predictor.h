@@ -2,7 +2,8 @@
 //
 // A row's scores depend on the row, its adapter and the backbone alone, not on the other inputs of
 // a request nor on the number of threads: each row is computed by one thread, threads share the
-// rows. So they are the same bits every time. One caller at a time.
+// rows. So they are the same bits every time, and those that a version's metrics were counted from
+// (logits_of_rows). Whatever goes wrong is the answer to that request. One caller at a time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -33,21 +34,25 @@ class PredictError : public std::runtime_error {
 
 class Predictor {
  public:
-  // adapters_cached, threads: at least 1.
-  explicit Predictor(std::size_t adapters_cached, int threads = 1)
-      : adapters_cached_(adapters_cached), threads_(threads) {}
+  // adapter_bytes: of the adapters that are kept loaded, besides the one in use. threads: at
+  // least 1.
+  explicit Predictor(std::size_t adapter_bytes, int threads = 1)
+      : adapter_bytes_(adapter_bytes), threads_(threads) {}
 
-  // Never throws for what a request may contain: errors are in the response (bundle_missing,
-  // bundle_corrupt, backbone_missing, backbone_mismatch, invalid_backbone).
+  // Throws for lack of memory alone; errors are in the response. The request's own fault:
+  // invalid_input. The version's or the backbone's: bundle_missing, bundle_corrupt,
+  // backbone_missing, backbone_mismatch, invalid_backbone, version_unusable (its numbers are not
+  // finite). Passing: out_of_memory. Anything unforeseen: prediction_failed.
   PredictResponse answer(const PredictRequest& request);
 
   struct Logits {
+    const TaskModel* model = nullptr;  // until the next call
     std::vector<std::string> labels;
     std::vector<at::Tensor> rows;  // an input each, (classes)
     std::int64_t tokens = 0;
   };
 
-  // Throws PredictError.
+  // Throws PredictError, and what the pass throws.
   Logits logits(const PredictRequest& request);
 
  private:
@@ -58,15 +63,18 @@ class Predictor {
   struct LoadedAdapter {
     std::string key;  // bundle's and backbone's hash
     std::unique_ptr<const Bundle> bundle;
+    std::size_t bytes = 0;
   };
 
   const LoadedBackbone& backbone(const PredictRequest& request);
-  const TaskModel& model(const PredictRequest& request, const BackboneWeights& weights);
+  const Bundle& bundle(const PredictRequest& request, const BackboneWeights& weights);
+  void keep(LoadedAdapter loaded);
 
-  std::size_t adapters_cached_;
+  std::size_t adapter_bytes_;
   int threads_;
   std::map<std::string, LoadedBackbone> backbones_;  // by directory
   std::list<LoadedAdapter> adapters_;                // most recently used first
+  std::size_t loaded_bytes_ = 0;                     // of adapters_
 };
 
 }  // namespace graft

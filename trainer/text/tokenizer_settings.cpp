@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "trainer/contract/backbone_claims.h"
+#include "trainer/contract/backbone_identity.h"
 #include "trainer/text/mapped_file.h"
 #include "trainer/text/tokenizer.h"
 
@@ -257,6 +259,11 @@ TokenizerSettings read_tokenizer_settings(const path& backbone_directory) {
   Json json;
   if (has_json || std::filesystem::exists(config_file)) {
     json = read_json(has_json ? json_file : config_file);
+  }
+  try {
+    check_tokenizer_claims(backbone_directory);
+  } catch (const BackboneError& error) {
+    throw TokenizerError(error.what());
   }
   try {
     return has_json ? read_tokenizer_json(json) : read_vocab_and_config(vocab_file, json);

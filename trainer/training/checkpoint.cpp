@@ -52,7 +52,7 @@ at::Tensor take(const Safetensors& file, const std::string& name, std::int64_t p
 
 }  // namespace
 
-void add_lane(Checkpoint& checkpoint, const Lane& lane, const std::string& identity) {
+void add_lane(TrainingState& checkpoint, const Lane& lane, const std::string& identity) {
   LanePosition position;
   LaneTensors tensors;
   tensors.optimizer = lane.optimizer->state();
@@ -93,7 +93,7 @@ bool go_on(Lane& lane, const LanePosition& position, const LaneTensors& tensors)
   return true;
 }
 
-std::string write_checkpoint(const Checkpoint& checkpoint) {
+std::string write_checkpoint(const TrainingState& checkpoint) {
   NamedTensors tensors;
   for (std::size_t i = 0; i < checkpoint.tensors.size(); ++i) {
     const TensorNames names(checkpoint.header.lanes[i].lane);
@@ -110,7 +110,7 @@ std::string write_checkpoint(const Checkpoint& checkpoint) {
                            {{header_key, header}, {checksum_key, checksum(header, bytes)}});
 }
 
-Checkpoint read_checkpoint(std::string_view bytes) {
+TrainingState read_checkpoint(std::string_view bytes) {
   try {
     const Safetensors file = read_safetensors(bytes);
     const std::string& header = metadata(file, header_key);
@@ -118,7 +118,7 @@ Checkpoint read_checkpoint(std::string_view bytes) {
     for (const auto& [name, tensor] : file.tensors) contents.emplace(name, tensor.bytes);
     if (checksum(header, contents) != metadata(file, checksum_key))
       throw CheckpointError("its checksum is wrong");
-    Checkpoint checkpoint;
+    TrainingState checkpoint;
     checkpoint.header = parse_checkpoint_header(header);
     for (const LanePosition& lane : checkpoint.header.lanes) {
       const TensorNames names(lane.lane);
@@ -144,7 +144,8 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run_directory
 
 namespace {
 
-std::optional<Checkpoint> read_if_there(const std::filesystem::path& path, std::string& problem) {
+std::optional<TrainingState> read_if_there(const std::filesystem::path& path,
+                                           std::string& problem) {
   if (!std::filesystem::exists(path)) return std::nullopt;
   try {
     const MappedFile file(path);
@@ -157,21 +158,21 @@ std::optional<Checkpoint> read_if_there(const std::filesystem::path& path, std::
   return std::nullopt;
 }
 
-bool holds(const Checkpoint& checkpoint, int lane) {
+bool holds(const TrainingState& checkpoint, int lane) {
   return std::ranges::any_of(checkpoint.header.lanes,
                              [&](const LanePosition& position) { return position.lane == lane; });
 }
 
 }  // namespace
 
-std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& run_directory,
-                                          const Order& order, const std::string& backbone_sha256,
-                                          std::string& problem) {
+std::optional<TrainingState> load_checkpoint(const std::filesystem::path& run_directory,
+                                             const Order& order, const std::string& backbone_sha256,
+                                             std::string& problem) {
   problem.clear();
-  std::optional<Checkpoint> result;
+  std::optional<TrainingState> result;
   // Of `found` what belongs to lane k: by its identity, or by its place in the same order.
   const std::string order_sha256 = sha256_of_bytes(order_identity(order, backbone_sha256));
-  const auto take_lane = [&](Checkpoint& found, int k) {
+  const auto take_lane = [&](TrainingState& found, int k) {
     const std::string identity =
         sha256_of_bytes(lane_identity(order, static_cast<std::size_t>(k), backbone_sha256));
     for (std::size_t i = 0; i < found.header.lanes.size(); ++i) {

@@ -32,30 +32,30 @@ struct LaneTensors {
   at::Tensor best_epoch;   // (parameters); undefined: no epoch ended yet
 };
 
-struct Checkpoint {
+struct TrainingState {
   CheckpointHeader header;
   std::vector<LaneTensors> tensors;  // one of header.lanes each
 };
 
 // Copies what the next step changes. To be called between steps.
 // identity: hash of lane_identity().
-void add_lane(Checkpoint& checkpoint, const Lane& lane, const std::string& identity);
+void add_lane(TrainingState& checkpoint, const Lane& lane, const std::string& identity);
 
 // Puts a freshly built lane where the checkpoint was. False, and nothing changed: its data or shape
 // are not the lane's.
 bool go_on(Lane& lane, const LanePosition& position, const LaneTensors& tensors);
 
 // A safetensors file: the header and a checksum lie in its metadata.
-std::string write_checkpoint(const Checkpoint& checkpoint);
-Checkpoint read_checkpoint(std::string_view bytes);  // throws CheckpointError
+std::string write_checkpoint(const TrainingState& checkpoint);
+TrainingState read_checkpoint(std::string_view bytes);  // throws CheckpointError
 
 std::filesystem::path checkpoint_path(const std::filesystem::path& run_directory);
 
 // What the lanes of an order go on from: of the directory's own checkpoint, and of lane-<k>/ what
 // an earlier run of the lane's trial left. nullopt: nothing that can be used; `problem` says why
 // where there is something that cannot.
-std::optional<Checkpoint> load_checkpoint(const std::filesystem::path& run_directory,
-                                          const Order& order, const std::string& backbone_sha256,
-                                          std::string& problem);
+std::optional<TrainingState> load_checkpoint(const std::filesystem::path& run_directory,
+                                             const Order& order, const std::string& backbone_sha256,
+                                             std::string& problem);
 
 }  // namespace graft

@@ -24,7 +24,7 @@ CheckpointWriter::~CheckpointWriter() {
   thread_.request_stop();
 }
 
-void CheckpointWriter::submit(Checkpoint checkpoint) {
+void CheckpointWriter::submit(TrainingState checkpoint) {
   const std::scoped_lock lock(mutex_);
   waiting_ = std::move(checkpoint);
   changed_.notify_all();
@@ -48,7 +48,7 @@ void CheckpointWriter::write_all(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [&] { return waiting_.has_value(); })) {
     if (stop.stop_requested()) return;
-    const Checkpoint checkpoint = *std::exchange(waiting_, std::nullopt);
+    const TrainingState checkpoint = *std::exchange(waiting_, std::nullopt);
     writing_ = true;
     lock.unlock();
     write(checkpoint);
@@ -58,7 +58,7 @@ void CheckpointWriter::write_all(const std::stop_token& stop) {
   }
 }
 
-void CheckpointWriter::write(const Checkpoint& checkpoint) {
+void CheckpointWriter::write(const TrainingState& checkpoint) {
   try {
     write_file_atomically(checkpoint_path(report_.directory()), write_checkpoint(checkpoint));
     failing_ = false;
@@ -73,7 +73,7 @@ void CheckpointWriter::write(const Checkpoint& checkpoint) {
   }
 }
 
-void CheckpointWriter::complain(const Checkpoint& checkpoint, const std::string& what) {
+void CheckpointWriter::complain(const TrainingState& checkpoint, const std::string& what) {
   try {
     for (const LanePosition& lane : checkpoint.header.lanes)
       report_.record(Notice{lane.lane, "warn",

@@ -25,7 +25,7 @@ class CheckpointWriter {
   CheckpointWriter(const CheckpointWriter&) = delete;
   CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
-  void submit(Checkpoint checkpoint);
+  void submit(TrainingState checkpoint);
 
   // Waits until all that was submitted is written.
   void finish();
@@ -35,16 +35,16 @@ class CheckpointWriter {
 
  private:
   void write_all(const std::stop_token& stop);
-  void write(const Checkpoint& checkpoint);
+  void write(const TrainingState& checkpoint);
   // what: for customers, no paths.
-  void complain(const Checkpoint& checkpoint, const std::string& what);
+  void complain(const TrainingState& checkpoint, const std::string& what);
 
   RunReport& report_;
   bool failing_ = false;  // of the writing thread
 
   std::mutex mutex_;  // of waiting_ and writing_
   std::condition_variable_any changed_;
-  std::optional<Checkpoint> waiting_;
+  std::optional<TrainingState> waiting_;
   bool writing_ = false;
   std::jthread thread_;  // last: it uses all the others
 };

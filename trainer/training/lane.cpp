@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "trainer/contract/seeded_random.h"
+#include "trainer/model/token_bounds.h"
 #include "trainer/tasks/metrics.h"
 #include "trainer/text/dataset.h"
 #include "trainer/training/learning_rate.h"
@@ -16,6 +17,8 @@ namespace graft {
 namespace {
 
 constexpr std::int64_t evaluation_tokens = 4096;  // of a batch
+constexpr std::int64_t part_tokens = 512;         // of what a thread takes at a time
+constexpr std::int64_t most_state_bytes = std::int64_t{256} << 20;  // kept for later evaluations
 
 LaneData choose(const TokenizedFile& file, ChosenRows chosen) {
   LaneData data;
@@ -51,12 +54,19 @@ void check_order(const LaneOrder& order, const BackboneConfig& config) {
                     "max_length at least 3");
 }
 
-void check_ids(const TokenizedFile& file, const BackboneConfig& config) {
-  if (file.largest_id >= config.vocabulary_size)
-    throw BackboneError("invalid_backbone", "the tokenizer makes id " +
-                                                std::to_string(file.largest_id) +
-                                                ", but config.json has vocab_size " +
-                                                std::to_string(config.vocabulary_size));
+// Of all rows of the file, before any is chosen.
+void check_tokens(const TokenizedFile& file, const DataFile& source, FileRole role,
+                  const BackboneConfig& config) {
+  const auto& [ids, type_ids, offsets, owner] = file.tokens;
+  for (std::size_t row = 0; row < file.rows(); ++row) {
+    const auto begin = static_cast<std::size_t>(offsets[row]);
+    const std::size_t count = static_cast<std::size_t>(offsets[row + 1]) - begin;
+    const auto fault =
+        fault_of_tokens(config, ids.subspan(begin, count), type_ids.subspan(begin, count));
+    if (fault)
+      throw DataError(role, source.name, file.labels.lines[row], "",
+                      "the row " + *fault + "; change the row or choose another backbone");
+  }
 }
 
 // A batch at a time, long rows first: (index into the rows) of each batch.
@@ -76,6 +86,34 @@ std::vector<std::vector<std::size_t>> evaluation_batches(const TokenizedRows& ro
     tokens += rows.length(row);
   }
   return batches;
+}
+
+// What threads take of a batch, in its order.
+std::vector<std::span<const std::size_t>> parts_of(std::span<const std::size_t> batch,
+                                                   const TokenizedRows& rows) {
+  std::vector<std::span<const std::size_t>> parts;
+  std::size_t begin = 0;
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    tokens += rows.length(batch[i]);
+    if (tokens < part_tokens && i + 1 < batch.size()) continue;
+    parts.push_back(batch.subspan(begin, i + 1 - begin));
+    begin = i + 1;
+    tokens = 0;
+  }
+  return parts;
+}
+
+// Places for the states behind the frozen layers, where there are such layers and all fit.
+void make_room(EvaluationStates& states, const BackboneConfig& config, const TaskModel& model,
+               const TokenizedRows& rows) {
+  const std::size_t frozen = frozen_layers(model.adapter);
+  if (frozen == 0 || !states.rows.empty()) return;
+  const bool all_frozen = frozen == model.adapter.layers.size();
+  std::int64_t kept = 0;  // tokens
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    kept += all_frozen ? tokens_read(model.head.readout, rows.length(row)) : rows.length(row);
+  if (kept * config.hidden_size * 4 <= most_state_bytes) states.rows.resize(rows.size());
 }
 
 }  // namespace
@@ -100,17 +138,18 @@ std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneC
   check_order(order, config);
   const auto training = tokens.get(order.training_file, FileRole::training, order.max_length, stop);
   if (!training) return std::nullopt;
-  check_ids(*training, config);
+  check_tokens(*training, order.training_file, FileRole::training, config);
   std::shared_ptr<const TokenizedFile> validation;
   if (order.validation_file) {
     validation = tokens.get(*order.validation_file, FileRole::validation, order.max_length, stop);
     if (!validation) return std::nullopt;
-    check_ids(*validation, config);
+    check_tokens(*validation, *order.validation_file, FileRole::validation, config);
   }
   TaskPlan plan = plan_task(
       training->labels, order.training_file.name, validation ? &validation->labels : nullptr,
       validation ? order.validation_file->name : "", order.validation_fraction, order.seed);
   LaneInput input;
+  input.shape = training->labels.pairs ? InputShape::pair : InputShape::text;
   input.labels = std::move(plan.labels);
   input.training = choose(*training, std::move(plan.training));
   input.validation = choose(validation ? *validation : *training, std::move(plan.validation));
@@ -122,6 +161,7 @@ std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const Backbo
   auto lane = std::make_unique<Lane>();
   lane->index = index;
   lane->order = order;
+  lane->shape = input.shape;
   lane->training = std::move(input.training);
   lane->validation = std::move(input.validation);
   lane->training_tokens = lane->training.rows.tokens();
@@ -136,7 +176,7 @@ std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const Backbo
   const auto work = [&](const TokenizedRows& data, bool frozen_kept) {
     double flops = 0;
     for (std::size_t row = 0; row < data.size(); ++row)
-      flops += training_flops(backbone.config, lane->model.adapter, data.length(row), frozen_kept);
+      flops += training_flops(backbone.config, lane->model, data.length(row), frozen_kept);
     return flops;
   };
   lane->first_epoch_work = work(lane->training.rows, false);
@@ -168,35 +208,35 @@ std::span<const std::size_t> next_rows(Lane& lane) {
       .subspan(begin, std::min(batch_size, lane.epoch_order.size() - begin));
 }
 
-Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
+Evaluation evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
+                    const LaneData& data, EvaluationStates& states,
                     const std::function<void()>& after_batch) {
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
   if (data.rows.size() == 0) return {none, none, none};
+  make_room(states, backbone.config, model, data.rows);
   const at::NoGradGuard no_gradients;
   std::vector<std::int64_t> predicted(data.rows.size());
-  double loss = 0;
+  std::vector<double> losses(data.rows.size());
   for (const auto& batch : evaluation_batches(data.rows)) {
-    std::vector<std::int64_t> targets;
-    targets.reserve(batch.size());
-    for (const std::size_t row : batch) targets.push_back(data.class_ids[row]);
-    const at::Tensor logits = engine.logits(model, {&data.rows, batch});
-    loss += head_loss(model.head, logits, at::tensor(targets, at::kLong)).item<double>() *
-            static_cast<double>(batch.size());
-    const at::Tensor classes = logits.argmax(1);  // (rows)
-    for (std::size_t i = 0; i < batch.size(); ++i)
-      predicted[batch[i]] = classes.const_data_ptr<std::int64_t>()[i];
+    const std::vector<std::span<const std::size_t>> parts = parts_of(batch, data.rows);
+    threads.run(parts.size(), [&](std::size_t part, std::size_t) {
+      at::set_num_threads(1);  // of this thread
+      std::vector<at::Tensor*> kept;
+      for (const std::size_t row : parts[part])
+        if (!states.rows.empty()) kept.push_back(&states.rows[row]);
+      const auto logits = logits_of_rows(backbone, model, {&data.rows, parts[part]}, kept);
+      for (std::size_t i = 0; i < logits.size(); ++i) {
+        const std::size_t row = parts[part][i];
+        const at::Tensor target = at::full({1}, data.class_ids[row], at::kLong);
+        losses[row] = head_loss(model.head, logits[i].unsqueeze(0), target).item<double>();
+        predicted[row] = best_class(class_scores(model.head, logits[i]));
+      }
+    });
     after_batch();
   }
+  const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
   return {loss / static_cast<double>(data.rows.size()), accuracy(predicted, data.class_ids),
           macro_f1(predicted, data.class_ids)};
-}
-
-at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,
-                      const TokenizedRows& rows, std::size_t row) {
-  const at::NoGradGuard no_gradients;
-  const LaneRows lane_rows{&rows, {&row, 1}};
-  const ForwardLane lane{&model, {}};
-  return forward(backbone, {&lane, 1}, pack({&lane_rows, 1})).front()[0];
 }
 
 }  // namespace graft

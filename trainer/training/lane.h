@@ -48,11 +48,18 @@ struct BestEpoch {
   at::Tensor tensors;  // AdamW::snapshot()
 };
 
+// States behind a lane's frozen layers, by validation row: what later evaluations begin with.
+struct EvaluationStates {
+  std::vector<at::Tensor> rows;  // undefined: not computed yet; empty: too many to keep
+};
+
 struct Lane {
   int index = 0;
   LaneOrder order;
+  InputShape shape = InputShape::text;
   TaskModel model;
   LaneData training, validation;
+  EvaluationStates validation_states;
   std::unique_ptr<AdamW> optimizer;
 
   std::int64_t training_tokens = 0;  // of one pass over the rows
@@ -80,12 +87,13 @@ struct Lane {
 
 // What a lane trains on.
 struct LaneInput {
+  InputShape shape = InputShape::text;
   std::vector<std::string> labels;  // in class-id order
   LaneData training, validation;
 };
 
 // Reads, checks and tokenizes the lane's files; no tensors, so another thread may do it. nullopt:
-// stop() said so. Throws DataError, BackboneError where the tokenizer does not fit, LaneError where
+// stop() said so. Throws DataError, also for rows that the backbone cannot read, LaneError where
 // the order cannot be met.
 std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneConfig& config,
                                          TokenCache& tokens, const std::function<bool()>& stop);
@@ -117,13 +125,12 @@ struct Evaluation {
   double loss = 0, accuracy = 0, macro_f1 = 0;  // loss: mean over the rows
 };
 
-// Without dropout. NaN for no rows. Calls after_batch() between batches, so that a long evaluation
-// is no silence.
-Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
+// Without dropout, and row by row with the arithmetic that answers predictions: whoever predicts
+// the rows with this model gets the same numbers, whatever the number of threads and the precision
+// of training. NaN for no rows. Calls after_batch() between batches, so that a long evaluation is
+// no silence.
+Evaluation evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
+                    const LaneData& data, EvaluationStates& states,
                     const std::function<void()>& after_batch);
-
-// One row alone, without dropout, so that its bits depend on nothing else: (classes).
-at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,
-                      const TokenizedRows& rows, std::size_t row);
 
 }  // namespace graft

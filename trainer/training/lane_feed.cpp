@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "trainer/model/token_bounds.h"
+
 namespace graft {
 namespace {
 
@@ -15,13 +17,19 @@ std::filesystem::path cache_of(const Order& order) {
   return std::filesystem::path(order.cache_directory) / "tokens";
 }
 
+Tokenizer open_tokenizer(const std::filesystem::path& directory, const BackboneConfig& config) {
+  Tokenizer tokenizer = Tokenizer::load(directory);
+  check_tokenizer(tokenizer, config);
+  return tokenizer;
+}
+
 }  // namespace
 
 LaneFeed::LaneFeed(const Order& order, const BackboneConfig& config, std::vector<int> lanes)
     : order_(order),
       config_(config),
       lanes_(std::move(lanes)),
-      tokenizer_(Tokenizer::load(order.backbone_directory)),
+      tokenizer_(open_tokenizer(order.backbone_directory, config)),
       thread_([this](const std::stop_token& stop) { read_all(stop); }) {}
 
 LaneFeed::~LaneFeed() {

@@ -27,7 +27,7 @@ class LaneFeed {
   };
 
   // Reads the order's lanes of these indices, in this order. The order and the configuration must
-  // outlive the feed. Throws TokenizerError.
+  // outlive the feed. Throws TokenizerError, BackboneError where the tokenizer does not fit.
   LaneFeed(const Order& order, const BackboneConfig& config, std::vector<int> lanes);
   ~LaneFeed();  // gives up what is being read
   LaneFeed(const LaneFeed&) = delete;

@@ -63,7 +63,8 @@ std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
 }
 
 EpochEnded end_epoch(Engine& engine, Lane& lane, const std::function<void()>& after_batch) {
-  const Evaluation evaluation = evaluate(engine, lane.model, lane.validation, after_batch);
+  const Evaluation evaluation = evaluate(engine.backbone(), engine.threads(), lane.model,
+                                         lane.validation, lane.validation_states, after_batch);
   EpochEnded ended;
   ended.lane = lane.index;
   ended.epoch = static_cast<int>(lane.step / lane.steps_per_epoch);

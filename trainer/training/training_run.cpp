@@ -78,6 +78,7 @@ void finish_lane(const Order& order, const BackboneWeights& backbone, Lane& lane
   provenance.backbone_name = order.backbone_name;
   provenance.backbone_sha256 = backbone.sha256;
   provenance.program_version = program_version;
+  provenance.input = lane.shape;
   provenance.labels = lane.model.labels;
   provenance.metrics = final_metrics(lane);
   provenance.created_at =
@@ -157,7 +158,7 @@ class Training {
   // checkpoint: of an earlier process, where there is one for this order.
   Training(const Order& order, const BackboneWeights& backbone, Engine& engine, RunReport& report,
            ThreadLimit& threads, const RunOptions& options, std::string order_sha256,
-           std::optional<Checkpoint> checkpoint)
+           std::optional<TrainingState> checkpoint)
       : order_(order),
         backbone_(backbone),
         engine_(engine),
@@ -196,7 +197,7 @@ class Training {
   const std::string order_sha256_;
   const std::vector<std::string> identities_;  // of each lane
   const RunHistory history_;
-  std::optional<Checkpoint> checkpoint_;  // of an earlier process
+  std::optional<TrainingState> checkpoint_;  // of an earlier process
   std::vector<std::unique_ptr<Lane>> lanes_;
   ProgressReporter progress_;
   CheckpointWriter writer_;
@@ -303,7 +304,7 @@ void Training::step() {
 }
 
 void Training::save() {
-  Checkpoint checkpoint;
+  TrainingState checkpoint;
   checkpoint.header.program_version = program_version;
   checkpoint.header.order_sha256 = order_sha256_;
   checkpoint.header.time =
@@ -340,7 +341,7 @@ bool Training::run(const std::function<bool()>& stop) {
 // again, it might come out otherwise.
 std::unique_ptr<Engine> make_engine(const Order& order, const BackboneWeights& backbone,
                                     int threads_at_first,
-                                    const std::optional<Checkpoint>& checkpoint) {
+                                    const std::optional<TrainingState>& checkpoint) {
   EngineOptions options{order.threads, order.precision, order.cache_directory};
   options.threads_at_first = threads_at_first;
   if (checkpoint && checkpoint->header.precision && order.precision == Precision::automatic) {
@@ -369,7 +370,7 @@ void run_training(const Order& order, RunReport& report, const std::function<boo
   const auto backbone = load_backbone(order.backbone_directory, order.backbone_sha256);
   const std::string order_sha256 = sha256_of_bytes(order_identity(order, backbone->sha256));
   std::string problem;
-  std::optional<Checkpoint> checkpoint =
+  std::optional<TrainingState> checkpoint =
       load_checkpoint(report.directory(), order, backbone->sha256, problem);
   ThreadLimit threads(report.directory(), order.threads);
   const auto engine = make_engine(order, *backbone, threads.threads(), checkpoint);

@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -204,6 +206,83 @@ TEST_CASE(
     all[i].gradients();
     CHECK(readable.step({&shares[i], 1}).front().loss ==
           doctest::Approx(together[i].loss).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("a lane that the fast pass does not compute takes the readable one, others stay fast") {
+  const BackboneWeights backbone = random_backbone();
+  Engine readable(backbone, {1, Precision::fp32, {}, false});
+  Engine fast(backbone, {2, Precision::fp32, {}});
+  REQUIRE(fast.precision() == Precision::fp32);
+  std::vector<Trial> all = trials(backbone);
+  std::vector<LaneStep> shares;
+  for (const Trial& trial : all) shares.push_back(trial.share());
+  const std::vector<LaneStepResult> before = fast.step(shares);
+  std::vector<std::map<std::string, at::Tensor>> gradients;
+  for (Trial& trial : all) gradients.push_back(trial.gradients());
+
+  Trial& other = all[1];
+  other.model.head.readout = Readout::mean;
+  const LaneStepResult alone = readable.step({&shares[1], 1}).front();
+  const auto expected = other.gradients();
+  const std::vector<LaneStepResult> together = fast.step(shares);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    CAPTURE(i);
+    const auto& wanted = i == 1 ? expected : gradients[i];
+    CHECK(together[i].loss == (i == 1 ? alone.loss : before[i].loss));
+    CHECK(together[i].rows == before[i].rows);
+    CHECK(together[i].tokens == before[i].tokens);
+    for (const auto& [key, gradient] : all[i].gradients()) {
+      CAPTURE(key);
+      CHECK(at::equal(gradient, wanted.at(key)));
+    }
+  }
+  CHECK(together[1].loss != before[1].loss);
+  CHECK(together[1].flops > before[1].flops);
+}
+
+TEST_CASE("the mean is read over a row's own tokens, in any company") {
+  const BackboneWeights backbone = random_backbone();
+  Engine engine(backbone, {1, Precision::fp32, {}});
+  Trial trial(backbone, AdapterMethod::houlsby, 8, Activation::swish, false, {1, 30, 4, 11}, 1);
+  const at::Tensor first = engine.logits(trial.model, trial.share().rows);
+  trial.model.head.readout = Readout::mean;
+  const at::Tensor mean = engine.logits(trial.model, trial.share().rows);
+  const auto distance = [](const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).abs().max().item<double>();
+  };
+  for (std::size_t place = 0; place < trial.chosen.size(); ++place) {
+    CAPTURE(place);
+    const at::Tensor alone = engine.logits(trial.model, {&trial.rows, {&trial.chosen[place], 1}});
+    CHECK(distance(mean[static_cast<std::int64_t>(place)], alone[0]) < 1e-4);
+    const bool one_token = trial.rows.length(trial.chosen[place]) == 1;
+    CHECK((distance(mean[static_cast<std::int64_t>(place)],
+                    first[static_cast<std::int64_t>(place)]) < 1e-4) == one_token);
+  }
+}
+
+TEST_CASE("hidden states wider than the kernels take go through the readable pass") {
+  const BackboneWeights backbone = random_backbone(widest_hidden_state + 4, 8);
+  Engine engine(backbone, {1, Precision::automatic, {}});
+  CHECK(engine.precision() == std::nullopt);
+  const Trial trial(backbone, AdapterMethod::pfeiffer, 2, Activation::relu, false, {3, 2}, 1);
+  CHECK(std::isfinite(engine.logits(trial.model, trial.share().rows).sum().item<double>()));
+}
+
+TEST_CASE("a lane with a parameter that is no number has no loss, at every activation") {
+  const BackboneWeights backbone = random_backbone();
+  for (const Activation activation : {Activation::swish, Activation::relu, Activation::gelu,
+                                      Activation::gelu_new, Activation::tanh}) {
+    CAPTURE(to_string(activation));
+    Engine engine(backbone, {1, Precision::automatic, {}});
+    Trial trial(backbone, AdapterMethod::houlsby, 8, activation, false, {5, 9}, 1);
+    {
+      const at::NoGradGuard no_gradients;
+      trial.model.adapter.layers[1].attention.bottleneck->down.bias[3] =
+          std::numeric_limits<double>::quiet_NaN();
+    }
+    const LaneStep share = trial.share();
+    CHECK(std::isnan(engine.step({&share, 1}).front().loss));
   }
 }
 

@@ -31,8 +31,8 @@ std::map<std::string, std::string> model_files(const Directory& directory, int l
   return {files.begin(), files.end()};
 }
 
-Checkpoint small_checkpoint() {
-  Checkpoint checkpoint;
+TrainingState small_checkpoint() {
+  TrainingState checkpoint;
   checkpoint.header.program_version = "1.2";
   checkpoint.header.order_sha256 = std::string(64, 'a');
   for (const int lane : {0, 2}) {
@@ -119,8 +119,8 @@ std::function<bool()> stop_after(int steps) {
 }  // namespace
 
 TEST_CASE("a checkpoint comes back as it was written") {
-  const Checkpoint written = small_checkpoint();
-  const Checkpoint read = read_checkpoint(write_checkpoint(written));
+  const TrainingState written = small_checkpoint();
+  const TrainingState read = read_checkpoint(write_checkpoint(written));
   REQUIRE(read.header.lanes.size() == 2);
   CHECK(read.header.order_sha256 == written.header.order_sha256);
   CHECK(read.header.lanes[0].labels == std::vector<std::string>{"no", "yes"});
@@ -361,7 +361,7 @@ TEST_CASE("of checkpoints that wait the newest is written") {
   const ScratchDirectory scratch;
   RunReport report(scratch.path());
   CheckpointWriter writer(report);
-  Checkpoint checkpoint = small_checkpoint();
+  TrainingState checkpoint = small_checkpoint();
   for (int i = 1; i <= 50; ++i) {
     checkpoint.header.lanes[0].step = i;
     writer.submit(checkpoint);

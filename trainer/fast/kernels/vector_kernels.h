@@ -25,6 +25,10 @@ inline constexpr std::int64_t panel_width = 16;
 template <>
 inline constexpr std::int64_t panel_width<BFloat16Bits> = 64;
 
+// Width of the widest rows that close_sub_block() takes: it keeps one on the stack. Everything else
+// takes any width.
+inline constexpr std::int64_t widest_hidden_state = 4096;
+
 // How a site of the model drops out; see trainer/model/dropout.h for the numbers behind it.
 struct DropoutRule {
   std::uint32_t threshold = 0;  // of 65536; 0: nothing is dropped

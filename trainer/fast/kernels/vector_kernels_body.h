@@ -31,18 +31,19 @@ inline void store(float* out, float value) {
 // Rounds to nearest, ties to even.
 inline void store(BFloat16Bits* out, float value) {
   const auto bits = __builtin_bit_cast(std::uint32_t, value);
-  out->bits = static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  const std::uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  out->bits = static_cast<std::uint16_t>(value == value ? rounded : 0x7fc0);
 }
 
-inline float smaller(float a, float b) {
-  return a < b ? a : b;
-}
+// What is no number stays none through every kernel: comparisons are written so that NaN takes the
+// way on which it is kept.
 inline float larger(float a, float b) {
   return a > b ? a : b;
 }
 
 inline float exponential(float x) {
-  x = smaller(larger(x, -87.3f), 88.3f);
+  x = x < -87.3f ? -87.3f : x;
+  x = x > 88.3f ? 88.3f : x;
   const float n = __builtin_rintf(x * 1.44269504088896341f);
   const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691500e-4f;
@@ -89,7 +90,7 @@ struct Swish {
   }
 };
 struct Relu {
-  static Point at(float x) { return {x > 0.0f ? x : 0.0f, x > 0.0f ? 1.0f : 0.0f}; }
+  static Point at(float x) { return {x <= 0.0f ? 0.0f : x, x > 0.0f ? 1.0f : 0.0f}; }
 };
 struct Gelu {
   static Point at(float x) {
@@ -156,9 +157,21 @@ inline void fill_mask(std::uint64_t key, Index first, Index count, DropoutRule r
   }
 }
 
+// Calls use(begin, end, mask of [begin, end)) for stretches that cover the row, so that no row is
+// too wide.
+template <class Use>
+inline void with_mask(std::uint64_t key, Index first, Index width, DropoutRule rule, Use use) {
+  float mask[mask_block];
+  for (Index begin = 0; begin < width; begin += mask_block) {
+    const Index end = width - begin < mask_block ? width : begin + mask_block;
+    fill_mask(key, first + begin, end - begin, rule, mask);
+    use(begin, end, static_cast<const float*>(mask));
+  }
+}
+
 // ---- LayerNorm ---------------------------------------------------------------------------------
 
-constexpr Index widest_row = 4096;  // of a hidden state
+constexpr Index widest_row = widest_hidden_state;
 
 template <class T>
 inline void normalize_row(const float* sum, Index width, const float* weight, const float* bias,
@@ -264,11 +277,12 @@ template <class T>
 void add_bias_dropout(const float* product, const float* bias, Index rows, Index width,
                       const std::uint64_t* keys, const Index* elements, DropoutRule rule, T* out) {
   if (rule.threshold == 0) return add_bias(product, bias, rows, width, out, width);
-  float mask[widest_row];
   for (Index r = 0; r < rows; ++r) {
-    fill_mask(keys[r], elements[r], width, rule, mask);
-    for (Index c = 0; c < width; ++c)
-      store(out + r * width + c, (product[r * width + c] + bias[c]) * mask[c]);
+    const float* const p = product + r * width;
+    T* const to = out + r * width;
+    with_mask(keys[r], elements[r], width, rule, [&](Index begin, Index end, const float* mask) {
+      for (Index c = begin; c < end; ++c) store(to + c, (p[c] + bias[c]) * mask[c - begin]);
+    });
   }
 }
 
@@ -285,26 +299,34 @@ void widen_all(const T* values, Index count, float* out) {
 void dropout(float* values, Index rows, Index width, const std::uint64_t* keys,
              const Index* elements, DropoutRule rule) {
   if (rule.threshold == 0) return;
-  float mask[widest_row];
   for (Index r = 0; r < rows; ++r) {
-    fill_mask(keys[r], elements[r], width, rule, mask);
-    for (Index c = 0; c < width; ++c) values[r * width + c] *= mask[c];
+    float* const row = values + r * width;
+    with_mask(keys[r], elements[r], width, rule, [&](Index begin, Index end, const float* mask) {
+      for (Index c = begin; c < end; ++c) row[c] *= mask[c - begin];
+    });
   }
 }
 
 template <class T>
 void dropout_backward(const float* gradient, const float* product, Index rows, Index width,
                       const std::uint64_t* keys, const Index* elements, DropoutRule rule, T* out) {
-  float mask[widest_row];
-  for (Index c = 0; c < width; ++c) mask[c] = 1.0f;
   for (Index r = 0; r < rows; ++r) {
-    if (rule.threshold != 0) fill_mask(keys[r], elements[r], width, rule, mask);
     const float* const g = gradient + r * width;
-    if (product) {
-      const float* const p = product + r * width;
-      for (Index c = 0; c < width; ++c) store(out + r * width + c, (g[c] + p[c]) * mask[c]);
+    const float* const p = product ? product + r * width : nullptr;
+    T* const to = out + r * width;
+    const auto write = [&](Index begin, Index end, const float* mask) {
+      if (p) {
+        for (Index c = begin; c < end; ++c) store(to + c, (g[c] + p[c]) * mask[c - begin]);
+      } else {
+        for (Index c = begin; c < end; ++c) store(to + c, g[c] * mask[c - begin]);
+      }
+    };
+    if (rule.threshold != 0) {
+      with_mask(keys[r], elements[r], width, rule, write);
+    } else if (p) {
+      for (Index c = 0; c < width; ++c) store(to + c, g[c] + p[c]);
     } else {
-      for (Index c = 0; c < width; ++c) store(out + r * width + c, g[c] * mask[c]);
+      for (Index c = 0; c < width; ++c) store(to + c, g[c]);
     }
   }
 }
