@@ -185,7 +185,7 @@ void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
   if (ready.truncated_rows > 0) {
     add_event(batch, *lane, EventLevel::warn,
               plural(ready.truncated_rows, "text") + " longer than max_length (" +
-                  std::to_string(lane->trial.config.max_length) +
+                  std::to_string(parse_specification(lane->trial.specification).max_length) +
                   " tokens) cut at that length; a larger max_length keeps more of them.");
   }
   update_progress(database_, lane->job.id, {0, ready.total_steps, 0}, 0, std::nullopt);

@@ -102,30 +102,11 @@ struct Job {
   int attempts = 0;  // runs started so far
 };
 
-// One configuration of a job; every value resolved.
-struct TrialConfig {
-  std::string method = "houlsby";
-  int size = 64;
-  std::vector<int> leave_out;  // layers that stay as the backbone has them, rising from 0
-  std::string activation = "swish";
-  double init_std = 0.02;
-  bool train_layer_norm = false;
-  double learning_rate = 0;
-  int batch_size = 0;
-  int n_epochs = 0;
-  int max_length = 0;
-  double warmup_ratio = 0;
-  double weight_decay = 0;
-  double validation_fraction = 0;
-  std::int64_t seed = 0;
-  bool operator==(const TrialConfig&) const = default;
-};
-
 struct Trial {
   std::string id;  // trial_…
   std::string job_id;
-  int number = 0;  // from 0 within the job
-  TrialConfig config;
+  int number = 0;             // from 0 within the job
+  std::string specification;  // a JSON object as text, which storage does not read into
 };
 
 enum class EventLevel { info, warn, error };

@@ -1,5 +1,6 @@
 #include "services/wire/jobs.h"
 
+#include "services/wire/hyperparameters.h"
 #include "services/wire/jobs_adapter.h"
 #include "services/wire/json.h"
 
@@ -9,9 +10,10 @@ namespace {
 
 // "auto" never comes back: the numbers are resolved at submission.
 Json hyperparameters_of(const JobWithConfig& job) {
-  return {{"n_epochs", job.config.n_epochs},
-          {"batch_size", job.config.batch_size},
-          {"learning_rate_multiplier", job.job.learning_rate_multiplier}};
+  Json object = Json::object();
+  write_hyperparameters_at(Hyperparameter::Place::hyperparameters, job.config, object);
+  object["learning_rate_multiplier"] = job.job.learning_rate_multiplier;
+  return object;
 }
 
 Json error_of(const Job& job) {
@@ -30,9 +32,8 @@ Json progress_of(const Job& job) {
 
 Json job_object(const JobWithConfig& with) {
   const Job& job = with.job;
-  const TrialConfig& config = with.config;
   const Json hyperparameters = hyperparameters_of(with);
-  return {
+  Json object = {
       {"id", job.id},
       {"object", "fine_tuning.job"},
       {"created_at", job.created_at},
@@ -59,13 +60,10 @@ Json job_object(const JobWithConfig& with) {
       {"version", json_or_null(job.version)},
       {"progress", progress_of(job)},
       {"attempts", job.attempts},
-      {"adapter", write_adapter(config)},
-      {"learning_rate", config.learning_rate},
-      {"max_length", config.max_length},
-      {"warmup_ratio", config.warmup_ratio},
-      {"weight_decay", config.weight_decay},
-      {"validation_fraction", config.validation_fraction},
-      {"backbone_sha256", job.backbone_sha256}};
+      {"adapter", write_adapter(with.config)}};
+  write_hyperparameters_at(Hyperparameter::Place::body, with.config, object);
+  object["backbone_sha256"] = job.backbone_sha256;
+  return object;
 }
 
 Json event_object(const Event& event) {

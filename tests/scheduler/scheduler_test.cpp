@@ -62,11 +62,11 @@ TEST_CASE("a job is checked, queued, claimed and launched in one tick") {
 
 TEST_CASE("an order names the layers that are left out, or the head alone") {
   Service service;
-  TrialConfig last_two;
+  Specification last_two;
   last_two.leave_out = {0, 1, 2, 3};
   service.submit("mood", last_two);
-  TrialConfig head;
-  head.method = "head";
+  Specification head;
+  head.method = AdapterMethod::head;
   service.submit("kind", head);
   service.options.workers = 2;
   service.restart();

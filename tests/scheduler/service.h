@@ -63,7 +63,7 @@ struct Service {
   File upload(const std::string& text) {
     return insert_file(database, {customer, blobs.put(text), "rows.jsonl", "fine-tune", {}}, now);
   }
-  std::string submit(const std::string& task = "mood", TrialConfig trial = {}) {
+  std::string submit(const std::string& task = "mood", Specification trial = {}) {
     NewJob job;
     job.customer = customer;
     job.task_name = task;
@@ -77,7 +77,7 @@ struct Service {
     trial.warmup_ratio = 0.1;
     trial.validation_fraction = 0.1;
     trial.seed = 7;
-    job.trials = {trial};
+    job.trials = {write_specification(trial)};
     return create_job(database, job, now).id;
   }
   // Submits a job and lets it be launched; returns its id, the run directory is launcher.last().

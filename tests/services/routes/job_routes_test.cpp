@@ -94,7 +94,7 @@ TEST_CASE("a drawn seed is stored and returned") {
   const auto job = routes.call("GET", jobs + "/" + id).json();
   CHECK(job["seed"].is_number_integer());
   auto database = routes.databases.checkout();
-  CHECK(list_trials(*database, id).front().config.seed == job["seed"]);
+  CHECK(parse_specification(list_trials(*database, id).front().specification).seed == job["seed"]);
 }
 
 TEST_CASE("a succeeded job names its model, version and tokens") {
