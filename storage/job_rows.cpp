@@ -39,6 +39,43 @@ std::optional<JobStatus> parse_job_status(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view to_string(TrialStatus status) {
+  switch (status) {
+    case TrialStatus::queued:
+      return "queued";
+    case TrialStatus::running:
+      return "running";
+    case TrialStatus::paused:
+      return "paused";
+    case TrialStatus::succeeded:
+      return "succeeded";
+    case TrialStatus::failed:
+      return "failed";
+    case TrialStatus::cancelled:
+      return "cancelled";
+  }
+  return "";
+}
+
+TrialStatus parse_trial_status(std::string_view text) {
+  for (const TrialStatus status :
+       {TrialStatus::queued, TrialStatus::running, TrialStatus::paused, TrialStatus::succeeded,
+        TrialStatus::failed, TrialStatus::cancelled}) {
+    if (text == to_string(status)) {
+      return status;
+    }
+  }
+  throw StorageError("no status of a trial: " + std::string(text), false);
+}
+
+std::int64_t job_row(Database& database, std::string_view id) {
+  Statement statement(database, "SELECT id FROM jobs WHERE public_id = ?", id);
+  if (!statement.step()) {
+    throw StorageError("no job " + std::string(id), false);
+  }
+  return statement.integer(0);
+}
+
 bool is_final(JobStatus status) {
   return status == JobStatus::succeeded || status == JobStatus::failed ||
          status == JobStatus::cancelled;
@@ -106,14 +143,25 @@ Job read_job(Database& database, const Statement& row, int first) {
   return job;
 }
 
-const std::string trial_columns = "t.public_id, j.public_id, t.number, t.specification ";
-const int trial_column_count = 4;
+const std::string trial_columns =
+    "t.public_id, j.public_id, t.number, t.specification, t.status, t.attempts, t.failures, "
+    "t.not_before, t.last_end, t.checkpoint_sha256 ";
+const int trial_column_count = 10;
 
 Trial read_trial(const Statement& row, int first) {
+  const auto number = [&row, first](int column) {
+    return static_cast<int>(row.integer(first + column));
+  };
   return {.id = row.text(first),
           .job_id = row.text(first + 1),
-          .number = static_cast<int>(row.integer(first + 2)),
-          .specification = row.text(first + 3)};
+          .number = number(2),
+          .specification = row.text(first + 3),
+          .status = parse_trial_status(row.text(first + 4)),
+          .attempts = number(5),
+          .failures = number(6),
+          .not_before = row.integer(first + 7),
+          .last_end = row.optional_text(first + 8),
+          .checkpoint_sha256 = row.optional_text(first + 9)};
 }
 
 }  // namespace graft

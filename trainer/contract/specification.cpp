@@ -92,12 +92,13 @@ constexpr std::array table{
                    .range = {1e-4, 0.5, true},
                    .doc = "Of the training rows, where no validation file is given",
                    .of_data = true},
-    Hyperparameter{.name = "seed",
-                   .place = Place::contract,
-                   .member = &S::seed,
-                   .range = {0, 2147483647},
-                   .doc = "Of new weights, the order of rows, dropout and the rows held back for validation",
-                   .default_words = "drawn"},
+    Hyperparameter{
+        .name = "seed",
+        .place = Place::contract,
+        .member = &S::seed,
+        .range = {0, 2147483647},
+        .doc = "Of new weights, the order of rows, dropout and the rows held back for validation",
+        .default_words = "drawn"},
 };
 
 std::string number_in_words(double value) {
