@@ -139,15 +139,13 @@ struct Checkpoint {
   UnixTime created_at = 0;
   std::int64_t step = 0;
   int epoch = 0;
-  double train_loss = 0, train_accuracy = 0;
-  double valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
+  std::string metrics = "{}";  // a JSON object as text, which storage does not read into
 };
 
 // One point of the training curve: what the result file lists.
 struct MetricPoint {
   std::int64_t step = 0;
-  double train_loss = 0, train_accuracy = 0;
-  std::optional<double> valid_loss, valid_accuracy;
+  std::string metrics = "{}";  // as of a checkpoint
 };
 
 enum class RunStatus { launching, running, ended };

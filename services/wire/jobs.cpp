@@ -3,6 +3,7 @@
 #include "services/wire/hyperparameters.h"
 #include "services/wire/jobs_adapter.h"
 #include "services/wire/json.h"
+#include "trainer/contract/metrics.h"
 
 namespace graft {
 
@@ -79,6 +80,17 @@ Json event_object(const Event& event) {
           {"data", std::move(data)}};
 }
 
+// By the contract's names; what was not measured is absent.
+Json contract_metrics(const Checkpoint& checkpoint) {
+  const Metrics metrics = parse_metrics_text(checkpoint.metrics);
+  Json object = {{"step", checkpoint.step}};
+  for (const Metric& row : metric_table())
+    for (const std::string_view name : {row.checkpoint_name, row.full_checkpoint_name})
+      if (const auto number = metrics.get(row.name); number && !name.empty())
+        object[std::string(name)] = *number;
+  return object;
+}
+
 Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
   // Only the best epoch is kept, as the version; the others have a name to be told apart by.
   const std::string model = job.fine_tuned_model.value_or(
@@ -91,15 +103,7 @@ Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
           {"fine_tuning_job_id", checkpoint.job_id},
           {"step_number", checkpoint.step},
           {"epoch", checkpoint.epoch},
-          {"metrics",
-           {{"step", checkpoint.step},
-            {"train_loss", checkpoint.train_loss},
-            {"train_mean_token_accuracy", checkpoint.train_accuracy},
-            {"valid_loss", checkpoint.valid_loss},
-            {"valid_mean_token_accuracy", checkpoint.valid_accuracy},
-            {"full_valid_loss", checkpoint.valid_loss},
-            {"full_valid_mean_token_accuracy", checkpoint.valid_accuracy},
-            {"valid_macro_f1", checkpoint.valid_macro_f1}}}};
+          {"metrics", contract_metrics(checkpoint)}};
 }
 
 }  // namespace

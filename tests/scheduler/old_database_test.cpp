@@ -27,6 +27,11 @@ INSERT INTO trials (public_id, job_id, number, method, size, activation, init_st
   train_layer_norm, learning_rate, batch_size, n_epochs, max_length, warmup_ratio, weight_decay,
   validation_fraction, seed)
   VALUES ('trial_1', 1, 0, 'houlsby', 48, 'swish', 0.02, 0, 0.002, 16, 4, 100, 0.1, 0, 0.1, 7);
+INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch, train_loss,
+  train_accuracy, valid_loss, valid_accuracy, valid_macro_f1)
+  VALUES ('ftckpt_1', 1, 1, 1, 20, 2, 0.1 + 0.2, 0.5, 1e-300, 0.75, 2.0 / 3);
+INSERT INTO metric_points VALUES (1, 10, 0.5, 0.25, NULL, NULL);
+INSERT INTO metric_points VALUES (1, 20, 0.1 + 0.2, 0.5, 1e-300, 0.75);
 )";
 constexpr char second_rows[] = R"(
 INSERT INTO trials (public_id, job_id, number, method, size, activation, init_std,
@@ -92,6 +97,24 @@ TEST_CASE("specifications with a column a member are carried over bit for bit") 
   CHECK(parse_specification(trials[2].specification) == head);
   CHECK_THROWS_AS(execute(database.handle(), "UPDATE trials SET specification = '{'"),
                   StorageError);
+}
+
+TEST_CASE("metrics with a column each are carried over bit for bit") {
+  ScratchDirectory directory;
+  Database database = migrated(directory);
+  const auto checkpoints = list_checkpoints(database, "ftjob-1", {}).items;
+  REQUIRE(checkpoints.size() == 1);
+  CHECK(checkpoints[0].step == 20);
+  CHECK(parse_metrics_text(checkpoints[0].metrics) == Metrics{{"train_loss", 0.1 + 0.2},
+                                                              {"train_accuracy", 0.5},
+                                                              {"valid_loss", 1e-300},
+                                                              {"valid_accuracy", 0.75},
+                                                              {"valid_macro_f1", 2.0 / 3}});
+  const auto points = list_metric_points(database, "ftjob-1");
+  REQUIRE(points.size() == 2);
+  CHECK(parse_metrics_text(points[0].metrics) ==
+        Metrics{{"train_loss", 0.5}, {"train_accuracy", 0.25}});
+  CHECK(parse_metrics_text(points[1].metrics).get("valid_loss") == 1e-300);
 }
 
 }  // namespace graft

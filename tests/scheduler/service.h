@@ -128,11 +128,11 @@ struct Service {
     EpochEnded record;
     record.epoch = epoch;
     record.step = step;
-    record.train_loss = 0.25;
-    record.train_accuracy = 0.75;
-    record.valid_loss = 0.5;
-    record.valid_accuracy = 0.875;
-    record.valid_macro_f1 = 0.8;
+    record.metrics.set("train_loss", 0.25);
+    record.metrics.set("train_accuracy", 0.75);
+    record.metrics.set("valid_loss", 0.5);
+    record.metrics.set("valid_accuracy", 0.875);
+    record.metrics.set("valid_macro_f1", 0.8);
     record.best = true;
     return record;
   }

@@ -74,10 +74,9 @@ void fill(Database& database) {
       "SELECT 'trial_' || i, i, 0, iif(i % 10, 'failed', 'queued') FROM n");
   run("INSERT INTO events (public_id, job_id, created_at, level, type, message) "
       "SELECT 'ftevent-' || i, 1, i, 'info', 'message', 'm' FROM n");
-  run("INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch, train_loss, "
-      "train_accuracy, valid_loss, valid_accuracy, valid_macro_f1) "
-      "SELECT 'ftckpt_' || i, 1, 1, i, i, i, 0, 0, 0, 0, 0 FROM n");
-  run("INSERT INTO metric_points SELECT i, 1, 0, 0, NULL, NULL FROM n");
+  run("INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch) "
+      "SELECT 'ftckpt_' || i, 1, 1, i, i, i FROM n");
+  run("INSERT INTO metric_points (trial_id, step) SELECT i, 1 FROM n");
   run("INSERT INTO runs (public_id, status, launched_at, ended_at) "
       "SELECT 'run_' || i, 'ended', i, i FROM n");
   run("INSERT INTO run_lanes SELECT i, 0, i FROM n");

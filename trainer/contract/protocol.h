@@ -30,6 +30,7 @@
 #include <variant>
 #include <vector>
 
+#include "trainer/contract/metrics.h"
 #include "trainer/contract/specification.h"
 
 namespace graft {
@@ -127,16 +128,14 @@ struct EpochEnded {
   int lane = 0;
   int epoch = 0;
   std::int64_t step = 0;
-  double train_loss = 0;  // mean over the epoch
-  double train_accuracy = 0;
-  double valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
-  bool best = false;  // best so far on validation accuracy, ties by loss
+  Metrics metrics;    // without validation rows: those of training alone
+  bool best = false;  // best so far, by is_better()
 };
 
 // Final numbers of a lane, also inside graft.json of its bundle.
 struct LaneMetrics {
   int best_epoch = 0;
-  double train_loss = 0, valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
+  Metrics numbers;  // of the best epoch
   std::int64_t training_rows = 0, validation_rows = 0, truncated_rows = 0;
   std::int64_t steps = 0, trained_tokens = 0, trainable_parameters = 0;
   double training_seconds = 0, tokens_per_second = 0;

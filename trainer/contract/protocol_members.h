@@ -100,24 +100,32 @@ void describe(auto& member, Of<Progress> auto& progress) {
   member.optional("utilization", progress.utilization);
 }
 
+// Each a member of the object around them, under its name; absent ones are not written. Programs
+// before wrote them as null.
+void describe_numbers(auto& member, Of<Metrics> auto& metrics) {
+  for (const Metric& row : metric_table()) {
+    const char* const name = row.name.data();  // of a literal: ends in a zero
+    if constexpr (std::is_const_v<std::remove_reference_t<decltype(metrics)>>) {
+      if (const std::optional<double> number = metrics.get(row.name)) member(name, *number);
+    } else {
+      double number = std::numeric_limits<double>::quiet_NaN();
+      member.optional(name, number);
+      metrics.set(row.name, number);
+    }
+  }
+}
+
 void describe(auto& member, Of<EpochEnded> auto& ended) {
   member("lane", ended.lane);
   member("epoch", ended.epoch);
   member("step", ended.step);
-  member("train_loss", ended.train_loss);
-  member("train_accuracy", ended.train_accuracy);
-  member("valid_loss", ended.valid_loss);
-  member("valid_accuracy", ended.valid_accuracy);
-  member("valid_macro_f1", ended.valid_macro_f1);
+  describe_numbers(member, ended.metrics);
   member("best", ended.best);
 }
 
 void describe(auto& member, Of<LaneMetrics> auto& metrics) {
   member("best_epoch", metrics.best_epoch);
-  member("train_loss", metrics.train_loss);
-  member("valid_loss", metrics.valid_loss);
-  member("valid_accuracy", metrics.valid_accuracy);
-  member("valid_macro_f1", metrics.valid_macro_f1);
+  describe_numbers(member, metrics.numbers);
   member("training_rows", metrics.training_rows);
   member("validation_rows", metrics.validation_rows);
   member("truncated_rows", metrics.truncated_rows);

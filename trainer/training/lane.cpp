@@ -168,10 +168,9 @@ std::span<const std::size_t> next_rows(Lane& lane) {
       .subspan(begin, std::min(batch_size, lane.epoch_order.size() - begin));
 }
 
-Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
-                    const std::function<void()>& after_batch) {
-  constexpr double none = std::numeric_limits<double>::quiet_NaN();
-  if (data.rows.size() == 0) return {none, none, none};
+Metrics evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
+                 const std::function<void()>& after_batch) {
+  if (data.rows.size() == 0) return {};
   const at::NoGradGuard no_gradients;
   std::vector<std::int64_t> predicted(data.rows.size());
   double loss = 0;
@@ -187,8 +186,9 @@ Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data
       predicted[batch[i]] = classes.const_data_ptr<std::int64_t>()[i];
     after_batch();
   }
-  return {loss / static_cast<double>(data.rows.size()), accuracy(predicted, data.class_ids),
-          macro_f1(predicted, data.class_ids)};
+  return {{"valid_loss", loss / static_cast<double>(data.rows.size())},
+          {"valid_accuracy", accuracy(predicted, data.class_ids)},
+          {"valid_macro_f1", macro_f1(predicted, data.class_ids)}};
 }
 
 at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,

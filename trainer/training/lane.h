@@ -113,14 +113,10 @@ class LaneError : public std::runtime_error {
 // The rows of the next step; draws the epoch's order where one begins.
 std::span<const std::size_t> next_rows(Lane& lane);
 
-struct Evaluation {
-  double loss = 0, accuracy = 0, macro_f1 = 0;  // loss: mean over the rows
-};
-
-// Without dropout. NaN for no rows. Calls after_batch() between batches, so that a long evaluation
-// is no silence.
-Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
-                    const std::function<void()>& after_batch);
+// Without dropout. Nothing for no rows. Calls after_batch() between batches, so that a long
+// evaluation is no silence.
+Metrics evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
+                 const std::function<void()>& after_batch);
 
 // One row alone, without dropout, so that its bits depend on nothing else: (classes).
 at::Tensor row_logits(const BackboneWeights& backbone, const TaskModel& model,

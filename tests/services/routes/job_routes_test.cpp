@@ -281,9 +281,7 @@ TEST_CASE("checkpoints carry plain accuracy in the contract's places") {
     checkpoint.created_at = routes.now;
     checkpoint.step = 40;
     checkpoint.epoch = 1;
-    checkpoint.train_loss = 0.5;
-    checkpoint.valid_loss = 0.25;
-    checkpoint.valid_accuracy = 0.75;
+    checkpoint.metrics = R"({"train_loss":0.5,"valid_loss":0.25,"valid_accuracy":0.75})";
     insert_checkpoint(*database, checkpoint);
     transaction.commit();
   }
