@@ -294,6 +294,7 @@ TEST_CASE("checkpoints carry plain accuracy in the contract's places") {
   CHECK(checkpoint["fine_tuned_model_checkpoint"] == version.model_id + ":ckpt-step-40");
   CHECK(checkpoint["metrics"]["valid_mean_token_accuracy"] == 0.75);
   CHECK(checkpoint["metrics"]["full_valid_loss"] == 0.25);
+  CHECK_FALSE(checkpoint["metrics"].contains("valid_macro_f1"));  // not measured: absent
   CHECK(page["first_id"] == checkpoint["id"]);
 }
 

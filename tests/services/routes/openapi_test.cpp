@@ -3,6 +3,7 @@
 #include <set>
 
 #include "tests/services/route_fixture.h"
+#include "trainer/contract/metrics.h"
 #include "trainer/contract/specification.h"
 
 namespace graft {
@@ -113,6 +114,16 @@ TEST_CASE("the documents say of each hyperparameter what its row in the table sa
     if (entry.place == Hyperparameter::Place::contract) continue;  // the page tells them in words
     CHECK_MESSAGE(tour.str().find("\n" + table_row(entry) + "\n") != std::string::npos,
                   "docs/api.md lacks: " << table_row(entry));
+  }
+}
+
+TEST_CASE("the document says of each metric what its row in the table says") {
+  std::string text;
+  for (const auto& line : lines_of_document()) text += line + "\n";
+  for (const Metric& row : metric_table()) {
+    const std::string line = "        " + std::string(row.name) +
+                             ": {type: number, description: \"" + std::string(row.doc) + ".\"}\n";
+    CHECK_MESSAGE(text.find(line) != std::string::npos, "docs/openapi.yaml lacks:\n" << line);
   }
 }
 
