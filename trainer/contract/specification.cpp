@@ -99,6 +99,12 @@ constexpr std::array table{
         .range = {0, 2147483647},
         .doc = "Of new weights, the order of rows, dropout and the rows held back for validation",
         .default_words = "drawn"},
+    Hyperparameter{.name = "gradient_clip",
+                   .place = Place::body,
+                   .member = &S::gradient_clip,
+                   .range = {1e-3, 1e3},
+                   .doc = "Largest norm of a step's gradient, which is scaled down to it",
+                   .later = true},
 };
 
 std::string number_in_words(double value) {

@@ -44,6 +44,7 @@ struct Specification {
   double weight_decay = 0.0;
   double validation_fraction = 0.1;
   std::uint64_t seed = 42;
+  double gradient_clip = 1.0;
   bool operator==(const Specification&) const = default;
 };
 

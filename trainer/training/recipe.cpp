@@ -12,8 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double largest_gradient = 1.0;  // global norm of a lane
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -50,7 +48,7 @@ std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
     const double rate = std::isfinite(step.loss) ? lane.learning_rate() : 0.0;
     const double norm = std::isfinite(step.loss)
                             ? lane.optimizer->update(rate, lane.order.weight_decay,
-                                                     largest_gradient, engine.threads())
+                                                     lane.order.gradient_clip, engine.threads())
                             : step.loss;
     if (std::isfinite(norm))
       ++lane.step;

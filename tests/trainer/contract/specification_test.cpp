@@ -26,6 +26,7 @@ Specification unusual() {
   specification.weight_decay = 1e-7;
   specification.validation_fraction = 0.49;
   specification.seed = 2147483647;
+  specification.gradient_clip = 0.3;
   return specification;
 }
 
@@ -68,6 +69,13 @@ TEST_CASE("defaults are held to the backbone's sizes") {
   CHECK(default_specification(small).size == 32);
   CHECK(default_specification(small).max_length == 40);
   CHECK(default_specification({}) == Specification{});
+}
+
+TEST_CASE("a later hyperparameter is written where it is not the default") {
+  Specification specification;
+  CHECK(write_specification(specification).find("gradient_clip") == std::string::npos);
+  specification.gradient_clip = 0.5;
+  CHECK(write_specification(specification).ends_with(R"(,"gradient_clip":0.5})"));
 }
 
 TEST_CASE("an order's text, on which its hash stands, is that of the first programs") {

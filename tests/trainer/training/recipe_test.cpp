@@ -172,6 +172,20 @@ TEST_CASE("long texts are cut and counted once") {
   CHECK(all<Notice>(records).empty());  // what customers read is made of the record
 }
 
+TEST_CASE("a gradient is scaled down to the clip, and one below it is left alone") {
+  const ScratchDirectory scratch;
+  const auto weights = [&](const std::string& name, double clip) {
+    LaneOrder lane = tiny_lane(scratch, name, 2, 40, 1);
+    lane.gradient_clip = clip;
+    run(tiny_order({lane}), scratch.path() / name);
+    return bundle(scratch.path() / name, 0);
+  };
+  const ArchiveFiles far = weights("far", 1000), farther = weights("farther", 900),
+                     tight = weights("tight", 0.001);
+  CHECK(largest_difference(far, farther, "adapter.safetensors") == 0);
+  CHECK(largest_difference(far, tight, "adapter.safetensors") > 0);
+}
+
 TEST_CASE("without validation rows the last epoch counts") {
   const ScratchDirectory scratch;
   LaneOrder lane = tiny_lane(scratch, "a", 2, 40, 1);
