@@ -75,7 +75,7 @@ struct Scheduler::State {
                      std::int64_t now);
   void end_silent(const Run& run, Supervision& supervision, std::int64_t now);
   void settle(const Run& run, const WorkerState& state, bool ever_started, std::int64_t now);
-  void settle_job(const Job& job, WorkerEnd end, const std::string& what, std::int64_t now);
+  void settle_job(const RunLane& lane, WorkerEnd end, const std::string& what, std::int64_t now);
   void close_run(const Run& run, std::string_view outcome, std::int64_t now);
   void meet_trouble(const Run& run, Supervision& supervision, const std::exception& error,
                     std::int64_t now);

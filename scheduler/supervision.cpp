@@ -121,19 +121,23 @@ void Scheduler::State::settle(const Run& run, const WorkerState& worker, bool ev
   const bool log_explains = end == WorkerEnd::own_fault && worker.signal != SIGKILL && !log.empty();
   for (const RunLane& lane : lanes) {
     if (!is_wanted(lane)) continue;
-    settle_job(lane.job, end, log_explains ? what + " (its log ends with: " + log + ")" : what,
+    settle_job(lane, end, log_explains ? what + " (its log ends with: " + log + ")" : what,
                now);
   }
   close_run(run, what, now);
 }
 
-void Scheduler::State::settle_job(const Job& job, WorkerEnd end, const std::string& what,
+void Scheduler::State::settle_job(const RunLane& lane, WorkerEnd end, const std::string& what,
                                   std::int64_t now) {
+  const Job& job = lane.job;
   const std::string attempts = std::to_string(options.max_attempts);
   if (may_retry(end, job.attempts, options.max_attempts)) {
     const bool counted = end == WorkerEnd::own_fault;
     const std::string next = std::to_string(job.attempts + 1) + " of " + attempts;
-    requeue_job(database, job.id, counted ? what + "; attempt " + next + " follows" : what, now);
+    requeue_trial(database, lane.trial.id,
+                  {.reason = counted ? what + "; attempt " + next + " follows" : what,
+                   .its_own_fault = counted},
+                  now);
     return;
   }
   if (end == WorkerEnd::disk_full) {
