@@ -23,23 +23,23 @@ DataFile data_file(Database& database, const BlobStore& blobs, const std::string
           file->sha256};
 }
 
-template <class Value>
-Value known(const std::optional<Value>& value, const std::string& member, const std::string& text) {
-  if (!value) {
+Specification specification_of(const Trial& trial) {
+  try {
+    return parse_specification(trial.specification);
+  } catch (const ProtocolError& error) {
     throw JobRefused("invalid_configuration",
-                     "This program knows no adapter." + member + " \"" + text + "\".",
-                     "adapter." + member);
+                     std::string("The job's configuration cannot be read: ") + error.what() +
+                         ". Create the job again.",
+                     "");
   }
-  return *value;
 }
 
 LaneOrder build_lane(Database& database, const BlobStore& blobs, const RunLane& lane) {
   const Job& job = lane.job;
-  const TrialConfig& config = lane.trial.config;
   const std::optional<Task> task = find_task(database, job.customer, job.task_name);
   if (!task) throw JobRefused("invalid_task", "The job's task is no longer here.", "task");
 
-  LaneOrder order;
+  LaneOrder order{specification_of(lane.trial)};
   order.trial_id = lane.trial.id;
   order.job_id = job.id;
   order.adapter_name = task->adapter_name;
@@ -48,20 +48,6 @@ LaneOrder build_lane(Database& database, const BlobStore& blobs, const RunLane& 
   if (job.validation_file) {
     order.validation_file = data_file(database, blobs, *job.validation_file, "validation_file");
   }
-  order.validation_fraction = config.validation_fraction;
-  order.method = known(parse_adapter_method(config.method), "method", config.method);
-  order.size = config.size;
-  order.leave_out = config.leave_out;
-  order.activation = known(parse_activation(config.activation), "activation", config.activation);
-  order.init_std = config.init_std;
-  order.train_layer_norm = config.train_layer_norm;
-  order.learning_rate = config.learning_rate;
-  order.batch_size = config.batch_size;
-  order.n_epochs = config.n_epochs;
-  order.max_length = config.max_length;
-  order.warmup_ratio = config.warmup_ratio;
-  order.weight_decay = config.weight_decay;
-  order.seed = static_cast<std::uint64_t>(config.seed);
   return order;
 }
 

@@ -44,14 +44,17 @@ std::optional<Blob> take_bundle(const BlobStore& blobs, const LaneFinished& fini
 }  // namespace
 
 std::string write_result_csv(const std::vector<MetricPoint>& points) {
-  std::string csv = "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n";
+  std::string csv = "step";
+  for (const Metric& row : metric_table())
+    if (!row.column.empty()) csv += "," + std::string(row.column);
+  csv += '\n';
   for (const MetricPoint& point : points) {
     csv += std::to_string(point.step);
-    for (const std::optional<double>& value :
-         {std::optional(point.train_loss), std::optional(point.train_accuracy), point.valid_loss,
-          point.valid_accuracy}) {
+    const Metrics metrics = parse_metrics_text(point.metrics);
+    for (const Metric& row : metric_table()) {
+      if (row.column.empty()) continue;
       csv += ',';
-      append_number(csv, value);
+      append_number(csv, metrics.get(row.name));
     }
     csv += '\n';
   }

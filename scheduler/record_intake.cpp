@@ -204,7 +204,7 @@ void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
   if (ready.truncated_rows > 0) {
     add_event(batch, *lane, EventLevel::warn,
               plural(ready.truncated_rows, "text") + " longer than max_length (" +
-                  std::to_string(lane->trial.config.max_length) +
+                  std::to_string(parse_specification(lane->trial.specification).max_length) +
                   " tokens) cut at that length; a larger max_length keeps more of them.");
   }
   update_progress(database_, lane->trial.id, {lane->job.progress.step, ready.total_steps, 0},
@@ -222,16 +222,15 @@ void RecordIntake::add_progress(Batch& batch, const Progress& progress, double t
   const double pace = all_finite({progress.tokens_per_second}) ? progress.tokens_per_second : 0;
   update_progress(database_, lane->trial.id, {progress.step, progress.total_steps, pace},
                   progress.trained_tokens, finish);
-  if (all_finite({progress.train_loss, progress.train_accuracy})) {
-    insert_metric_point(database_, lane->trial.id,
-                        {progress.step, progress.train_loss, progress.train_accuracy, {}, {}});
-  }
   MetricsEventData data;
+  data.metrics = {{"train_loss", progress.train_loss}, {"train_accuracy", progress.train_accuracy}};
+  if (data.metrics.get("train_loss")) {
+    insert_metric_point(database_, lane->trial.id,
+                        {progress.step, write_metrics_text(data.metrics)});
+  }
   data.step = progress.step;
   data.total_steps = progress.total_steps;
   data.epoch = progress.epoch;
-  data.train_loss = progress.train_loss;
-  data.train_accuracy = progress.train_accuracy;
   data.learning_rate = progress.learning_rate;
   data.tokens_per_second = progress.tokens_per_second;
   data.eta_seconds = progress.eta_seconds;
@@ -247,29 +246,23 @@ void RecordIntake::add_progress(Batch& batch, const Progress& progress, double t
 void RecordIntake::add_epoch(Batch& batch, const EpochEnded& ended) {
   const RunLane* lane = batch.running_lane(ended.lane);
   if (lane == nullptr) return;
-  if (all_finite({ended.train_loss, ended.train_accuracy, ended.valid_loss, ended.valid_accuracy,
-                  ended.valid_macro_f1})) {
+  const auto train_loss = ended.metrics.get("train_loss");
+  if (train_loss) {
+    const std::string metrics = write_metrics_text(ended.metrics);
     Checkpoint checkpoint;
     checkpoint.job_id = lane->job.id;
     checkpoint.trial_id = lane->trial.id;
     checkpoint.created_at = batch.now;
     checkpoint.step = ended.step;
     checkpoint.epoch = ended.epoch;
-    checkpoint.train_loss = ended.train_loss;
-    checkpoint.train_accuracy = ended.train_accuracy;
-    checkpoint.valid_loss = ended.valid_loss;
-    checkpoint.valid_accuracy = ended.valid_accuracy;
-    checkpoint.valid_macro_f1 = ended.valid_macro_f1;
+    checkpoint.metrics = metrics;
     insert_checkpoint(database_, checkpoint);
-    insert_metric_point(database_, lane->trial.id,
-                        {ended.step, ended.train_loss, ended.train_accuracy, ended.valid_loss,
-                         ended.valid_accuracy});
+    insert_metric_point(database_, lane->trial.id, {ended.step, metrics});
   }
   MetricsEventData data;
   data.step = ended.step;
   data.epoch = ended.epoch;
-  data.train_loss = ended.train_loss;
-  data.train_accuracy = ended.train_accuracy;
+  data.metrics = ended.metrics;
   const auto& progress_of_lanes = last_progress_[batch.run.id];
   if (const auto last = progress_of_lanes.find(ended.lane); last != progress_of_lanes.end()) {
     data.total_steps = last->second.total_steps;
@@ -277,14 +270,16 @@ void RecordIntake::add_epoch(Batch& batch, const EpochEnded& ended) {
     data.tokens_per_second = last->second.tokens_per_second;
     data.eta_seconds = last->second.eta_seconds;
   }
-  data.valid_loss = ended.valid_loss;
-  data.valid_accuracy = ended.valid_accuracy;
-  data.valid_macro_f1 = ended.valid_macro_f1;
-  const std::string message = "Epoch " + std::to_string(ended.epoch) +
-                              " ended: training loss=" + fixed(ended.train_loss, 4) +
-                              ", validation loss=" + fixed(ended.valid_loss, 4) +
-                              ", validation accuracy=" + fixed(ended.valid_accuracy, 4) +
-                              (ended.best ? " (best so far)" : "");
+  std::string message = "Epoch " + std::to_string(ended.epoch) + " ended";
+  if (train_loss) message += ": training loss=" + fixed(*train_loss, 4);
+  const auto valid_loss = ended.metrics.get("valid_loss");
+  const auto valid_accuracy = ended.metrics.get("valid_accuracy");
+  if (valid_loss) message += ", validation loss=" + fixed(*valid_loss, 4);
+  if (valid_accuracy) message += ", validation accuracy=" + fixed(*valid_accuracy, 4);
+  if (!valid_loss && !valid_accuracy)
+    message += ", no validation";
+  else if (ended.best)
+    message += " (best so far)";
   insert_event(database_,
                {lane->job.id, EventLevel::info, "metrics", message, write_metrics_event_data(data)},
                batch.now);

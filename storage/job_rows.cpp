@@ -1,8 +1,6 @@
 // See job_rows.h.
 #include "storage/job_rows.h"
 
-#include <charconv>
-
 namespace graft {
 namespace {
 
@@ -10,25 +8,7 @@ constexpr JobStatus all_statuses[] = {
     JobStatus::validating_files, JobStatus::queued, JobStatus::running,  JobStatus::paused,
     JobStatus::succeeded,        JobStatus::failed, JobStatus::cancelled};
 
-// What layer_list() wrote.
-std::vector<int> read_layer_list(const std::string& text) {
-  std::vector<int> layers;
-  const char* const end = text.data() + text.size();
-  for (const char* place = text.data(); place < end; ++place) {
-    place = std::from_chars(place, end, layers.emplace_back()).ptr;
-  }
-  return layers;
-}
-
 }  // namespace
-
-std::string layer_list(const std::vector<int>& layers) {
-  std::string text;
-  for (const int layer : layers) {
-    text += (text.empty() ? "" : ",") + std::to_string(layer);
-  }
-  return text;
-}
 
 std::string_view to_string(JobStatus status) {
   switch (status) {
@@ -164,40 +144,24 @@ Job read_job(Database& database, const Statement& row, int first) {
 }
 
 const std::string trial_columns =
-    "t.public_id, j.public_id, t.number, t.method, t.size, t.activation, t.init_std, "
-    "t.train_layer_norm, t.learning_rate, t.batch_size, t.n_epochs, t.max_length, t.warmup_ratio, "
-    "t.weight_decay, t.validation_fraction, t.seed, t.leave_out, t.status, t.attempts, t.failures, "
+    "t.public_id, j.public_id, t.number, t.specification, t.status, t.attempts, t.failures, "
     "t.not_before, t.last_end, t.checkpoint_sha256 ";
-const int trial_column_count = 23;
+const int trial_column_count = 10;
 
 Trial read_trial(const Statement& row, int first) {
   const auto number = [&row, first](int column) {
     return static_cast<int>(row.integer(first + column));
   };
-  const auto real = [&row, first](int column) { return row.real(first + column); };
   return {.id = row.text(first),
           .job_id = row.text(first + 1),
           .number = number(2),
-          .config = {.method = row.text(first + 3),
-                     .size = number(4),
-                     .leave_out = read_layer_list(row.text(first + 16)),
-                     .activation = row.text(first + 5),
-                     .init_std = real(6),
-                     .train_layer_norm = number(7) != 0,
-                     .learning_rate = real(8),
-                     .batch_size = number(9),
-                     .n_epochs = number(10),
-                     .max_length = number(11),
-                     .warmup_ratio = real(12),
-                     .weight_decay = real(13),
-                     .validation_fraction = real(14),
-                     .seed = row.integer(first + 15)},
-          .status = parse_trial_status(row.text(first + 17)),
-          .attempts = number(18),
-          .failures = number(19),
-          .not_before = row.integer(first + 20),
-          .last_end = row.optional_text(first + 21),
-          .checkpoint_sha256 = row.optional_text(first + 22)};
+          .specification = row.text(first + 3),
+          .status = parse_trial_status(row.text(first + 4)),
+          .attempts = number(5),
+          .failures = number(6),
+          .not_before = row.integer(first + 7),
+          .last_end = row.optional_text(first + 8),
+          .checkpoint_sha256 = row.optional_text(first + 9)};
 }
 
 }  // namespace graft

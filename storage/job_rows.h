@@ -24,9 +24,6 @@ extern const std::string trial_columns;  // of the table trials as t, with jobs 
 Trial read_trial(const Statement& row, int first = 0);
 extern const int trial_column_count;
 
-// The column leave_out: numbers with commas between, none for an empty list.
-std::string layer_list(const std::vector<int>& layers);
-
 std::optional<JobStatus> parse_job_status(std::string_view text);
 TrialStatus parse_trial_status(std::string_view text);  // as the schema allows it
 

@@ -71,24 +71,12 @@ std::int64_t insert_job_row(Database& database, const std::string& id, const New
   return row;
 }
 
-void insert_trial(Database& database, std::int64_t job_row, int number, const TrialConfig& config) {
+void insert_trial(Database& database, std::int64_t job_row, int number,
+                  std::string_view specification) {
   Statement(database,
-            "INSERT INTO trials (public_id, job_id, number, method, size, activation, init_std, "
-            "train_layer_norm, learning_rate, batch_size, n_epochs, max_length, warmup_ratio, "
-            "weight_decay, validation_fraction, seed, leave_out) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            new_identifier("trial_"), job_row, number, config.method, config.size,
-            config.activation, config.init_std, config.train_layer_norm, config.learning_rate,
-            config.batch_size, config.n_epochs, config.max_length, config.warmup_ratio,
-            config.weight_decay, config.validation_fraction, config.seed,
-            layer_list(config.leave_out))
+            "INSERT INTO trials (public_id, job_id, number, specification) VALUES (?, ?, ?, ?)",
+            new_identifier("trial_"), job_row, number, specification)
       .run();
-}
-
-// All that the customer chose; the seed may have been drawn for each request.
-bool same_configuration(const TrialConfig& left, TrialConfig right) {
-  right.seed = left.seed;
-  return left == right;
 }
 
 using MetadataPairs = std::vector<std::pair<std::string, std::string>>;
@@ -165,7 +153,9 @@ bool is_twin(Database& database, const Job& job, const NewJob& wanted) {
     return false;
   }
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    if (!same_configuration(trials[i].config, wanted.trials[i])) {
+    const std::string& stored = trials[i].specification;
+    if (wanted.same_specification ? !wanted.same_specification(stored, wanted.trials[i])
+                                  : stored != wanted.trials[i]) {
       return false;
     }
   }

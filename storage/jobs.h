@@ -27,8 +27,10 @@ struct NewJob {
   bool seed_given = true;  // false: drawn for this request, so a twin's may differ
   double learning_rate_multiplier = 1;
   std::map<std::string, std::string> metadata;
-  std::vector<TrialConfig> trials;
-  std::string idempotency_key;  // empty: none
+  std::vector<std::string> trials;  // specifications, each a JSON object as text
+  std::string idempotency_key;      // empty: none
+  // Whether a stored specification asks for the same as a wanted one. null: equal texts do.
+  bool (*same_specification)(std::string_view stored, std::string_view wanted) = nullptr;
 };
 
 // One transaction: task where new, job (validating_files), trials, metadata, first event

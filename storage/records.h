@@ -102,25 +102,6 @@ struct Job {
   int attempts = 0;  // runs started so far
 };
 
-// One configuration of a job; every value resolved.
-struct TrialConfig {
-  std::string method = "houlsby";
-  int size = 64;
-  std::vector<int> leave_out;  // layers that stay as the backbone has them, rising from 0
-  std::string activation = "swish";
-  double init_std = 0.02;
-  bool train_layer_norm = false;
-  double learning_rate = 0;
-  int batch_size = 0;
-  int n_epochs = 0;
-  int max_length = 0;
-  double warmup_ratio = 0;
-  double weight_decay = 0;
-  double validation_fraction = 0;
-  std::int64_t seed = 0;
-  bool operator==(const TrialConfig&) const = default;
-};
-
 enum class TrialStatus { queued, running, paused, succeeded, failed, cancelled };
 std::string_view to_string(TrialStatus status);
 
@@ -128,8 +109,8 @@ std::string_view to_string(TrialStatus status);
 struct Trial {
   std::string id;  // trial_…
   std::string job_id;
-  int number = 0;  // from 0 within the job
-  TrialConfig config;
+  int number = 0;             // from 0 within the job
+  std::string specification;  // a JSON object as text, which storage does not read into
   TrialStatus status = TrialStatus::queued;
   int attempts = 0;                              // runs begun
   int failures = 0;                              // of these, ended by its own fault
@@ -158,15 +139,13 @@ struct Checkpoint {
   UnixTime created_at = 0;
   std::int64_t step = 0;
   int epoch = 0;
-  double train_loss = 0, train_accuracy = 0;
-  double valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
+  std::string metrics = "{}";  // a JSON object as text, which storage does not read into
 };
 
 // One point of the training curve: what the result file lists.
 struct MetricPoint {
   std::int64_t step = 0;
-  double train_loss = 0, train_accuracy = 0;
-  std::optional<double> valid_loss, valid_accuracy;
+  std::string metrics = "{}";  // as of a checkpoint
 };
 
 enum class RunStatus { launching, running, ended };

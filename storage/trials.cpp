@@ -31,8 +31,8 @@ std::vector<Trial> list_trials(Database& database, std::string_view job_id) {
 Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                                   const CheckpointQuery& query) {
   std::string sql =
-      "SELECT k.public_id, j.public_id, t.public_id, k.created_at, k.step, k.epoch, k.train_loss, "
-      "k.train_accuracy, k.valid_loss, k.valid_accuracy, k.valid_macro_f1 FROM jobs j "
+      "SELECT k.public_id, j.public_id, t.public_id, k.created_at, k.step, k.epoch, k.metrics "
+      "FROM jobs j "
       "CROSS JOIN checkpoints k ON k.job_id = j.id CROSS JOIN trials t ON t.id = k.trial_id "
       "WHERE j.public_id = ? ";
   if (query.after) {
@@ -49,26 +49,20 @@ Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                       .created_at = row.integer(3),
                       .step = row.integer(4),
                       .epoch = static_cast<int>(row.integer(5)),
-                      .train_loss = row.real(6),
-                      .train_accuracy = row.real(7),
-                      .valid_loss = row.real(8),
-                      .valid_accuracy = row.real(9),
-                      .valid_macro_f1 = row.real(10)};
+                      .metrics = row.text(6)};
   });
 }
 
 std::vector<MetricPoint> list_metric_points(Database& database, std::string_view job_id) {
-  Statement statement(
-      database,
-      "SELECT m.step, m.train_loss, m.train_accuracy, m.valid_loss, m.valid_accuracy "
-      "FROM jobs j CROSS JOIN trials t ON t.job_id = j.id "
-      "CROSS JOIN metric_points m ON m.trial_id = t.id "
-      "WHERE j.public_id = ? ORDER BY m.step, t.number",
-      job_id);
+  Statement statement(database,
+                      "SELECT m.step, m.metrics "
+                      "FROM jobs j CROSS JOIN trials t ON t.job_id = j.id "
+                      "CROSS JOIN metric_points m ON m.trial_id = t.id "
+                      "WHERE j.public_id = ? ORDER BY m.step, t.number",
+                      job_id);
   std::vector<MetricPoint> points;
   while (statement.step()) {
-    points.push_back({statement.integer(0), statement.real(1), statement.real(2),
-                      statement.optional_real(3), statement.optional_real(4)});
+    points.push_back({statement.integer(0), statement.text(1)});
   }
   return points;
 }
@@ -93,16 +87,11 @@ void insert_metric_point(Database& database, std::string_view trial_id, const Me
   // A job that starts over reports its steps again; validation may come after the progress of the
   // same step.
   const int rows =
-      Statement(
-          database,
-          "INSERT INTO metric_points (trial_id, step, train_loss, train_accuracy, valid_loss, "
-          "valid_accuracy) SELECT id, ?, ?, ?, ?, ? FROM trials WHERE public_id = ? "
-          "ON CONFLICT (trial_id, step) DO UPDATE SET train_loss = excluded.train_loss, "
-          "train_accuracy = excluded.train_accuracy, "
-          "valid_loss = coalesce(excluded.valid_loss, valid_loss), "
-          "valid_accuracy = coalesce(excluded.valid_accuracy, valid_accuracy)",
-          point.step, point.train_loss, point.train_accuracy, point.valid_loss,
-          point.valid_accuracy, trial_id)
+      Statement(database,
+                "INSERT INTO metric_points (trial_id, step, metrics) "
+                "SELECT id, ?, ? FROM trials WHERE public_id = ? ON CONFLICT (trial_id, step) "
+                "DO UPDATE SET metrics = json_patch(metrics, excluded.metrics)",
+                point.step, point.metrics, trial_id)
           .run();
   require_row(rows, "a metric point for a trial", trial_id);
 }
@@ -111,17 +100,12 @@ void insert_checkpoint(Database& database, const Checkpoint& checkpoint) {
   // A job that starts over reaches the same step again: it stays one checkpoint, with the newer
   // numbers.
   const int rows =
-      Statement(
-          database,
-          "INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch, "
-          "train_loss, train_accuracy, valid_loss, valid_accuracy, valid_macro_f1) "
-          "SELECT ?, job_id, id, ?, ?, ?, ?, ?, ?, ?, ? FROM trials WHERE public_id = ? "
-          "ON CONFLICT (trial_id, step) DO UPDATE SET train_loss = excluded.train_loss, "
-          "train_accuracy = excluded.train_accuracy, valid_loss = excluded.valid_loss, "
-          "valid_accuracy = excluded.valid_accuracy, valid_macro_f1 = excluded.valid_macro_f1",
-          new_identifier("ftckpt_"), checkpoint.created_at, checkpoint.step, checkpoint.epoch,
-          checkpoint.train_loss, checkpoint.train_accuracy, checkpoint.valid_loss,
-          checkpoint.valid_accuracy, checkpoint.valid_macro_f1, checkpoint.trial_id)
+      Statement(database,
+                "INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch, "
+                "metrics) SELECT ?, job_id, id, ?, ?, ?, ? FROM trials WHERE public_id = ? "
+                "ON CONFLICT (trial_id, step) DO UPDATE SET metrics = excluded.metrics",
+                new_identifier("ftckpt_"), checkpoint.created_at, checkpoint.step, checkpoint.epoch,
+                checkpoint.metrics, checkpoint.trial_id)
           .run();
   require_row(rows, "a checkpoint for a trial", checkpoint.trial_id);
 }

@@ -22,7 +22,7 @@ constexpr std::size_t longest_idempotency_key = 255;
 JobWithConfig with_config(Database& database, Job job) {
   auto trials = list_trials(database, job.id);
   if (trials.empty()) throw std::logic_error("job " + job.id + " has no trial");
-  return {std::move(job), trials.front().config};
+  return {std::move(job), parse_specification(trials.front().specification)};
 }
 
 Job job_of(Database& database, const Request& request) {
@@ -46,6 +46,14 @@ void check_file(const ServiceContext& context, Database& database, CustomerId cu
   check_file_shape(context.blobs.path(file->sha256), file->filename, param);
 }
 
+// All that the customer chose; the seed may have been drawn for each request.
+bool same_but_for_the_seed(std::string_view stored, std::string_view wanted) {
+  Specification left = parse_specification(stored);
+  const Specification right = parse_specification(wanted);
+  left.seed = right.seed;
+  return left == right;
+}
+
 NewJob new_job(const JobRequest& body, const Request& request) {
   NewJob job;
   job.customer = request.customer.id;
@@ -55,11 +63,12 @@ NewJob new_job(const JobRequest& body, const Request& request) {
   job.training_file = body.training_file;
   job.validation_file = body.validation_file;
   job.suffix = body.suffix;
-  job.seed = body.config.seed;
+  job.seed = static_cast<std::int64_t>(body.config.seed);
   job.seed_given = body.seed_given;
   job.learning_rate_multiplier = body.learning_rate_multiplier;
   job.metadata = body.metadata;
-  job.trials = {body.config};
+  job.trials = {write_specification(body.config)};
+  job.same_specification = same_but_for_the_seed;
   return job;
 }
 

@@ -1,7 +1,9 @@
 #include "services/wire/jobs.h"
 
+#include "services/wire/hyperparameters.h"
 #include "services/wire/jobs_adapter.h"
 #include "services/wire/json.h"
+#include "trainer/contract/metrics.h"
 
 namespace graft {
 
@@ -9,9 +11,10 @@ namespace {
 
 // "auto" never comes back: the numbers are resolved at submission.
 Json hyperparameters_of(const JobWithConfig& job) {
-  return {{"n_epochs", job.config.n_epochs},
-          {"batch_size", job.config.batch_size},
-          {"learning_rate_multiplier", job.job.learning_rate_multiplier}};
+  Json object = Json::object();
+  write_hyperparameters_at(Hyperparameter::Place::hyperparameters, job.config, object);
+  object["learning_rate_multiplier"] = job.job.learning_rate_multiplier;
+  return object;
 }
 
 Json error_of(const Job& job) {
@@ -30,9 +33,8 @@ Json progress_of(const Job& job) {
 
 Json job_object(const JobWithConfig& with) {
   const Job& job = with.job;
-  const TrialConfig& config = with.config;
   const Json hyperparameters = hyperparameters_of(with);
-  return {
+  Json object = {
       {"id", job.id},
       {"object", "fine_tuning.job"},
       {"created_at", job.created_at},
@@ -59,13 +61,10 @@ Json job_object(const JobWithConfig& with) {
       {"version", json_or_null(job.version)},
       {"progress", progress_of(job)},
       {"attempts", job.attempts},
-      {"adapter", write_adapter(config)},
-      {"learning_rate", config.learning_rate},
-      {"max_length", config.max_length},
-      {"warmup_ratio", config.warmup_ratio},
-      {"weight_decay", config.weight_decay},
-      {"validation_fraction", config.validation_fraction},
-      {"backbone_sha256", job.backbone_sha256}};
+      {"adapter", write_adapter(with.config)}};
+  write_hyperparameters_at(Hyperparameter::Place::body, with.config, object);
+  object["backbone_sha256"] = job.backbone_sha256;
+  return object;
 }
 
 Json event_object(const Event& event) {
@@ -81,6 +80,17 @@ Json event_object(const Event& event) {
           {"data", std::move(data)}};
 }
 
+// By the contract's names; what was not measured is absent.
+Json contract_metrics(const Checkpoint& checkpoint) {
+  const Metrics metrics = parse_metrics_text(checkpoint.metrics);
+  Json object = {{"step", checkpoint.step}};
+  for (const Metric& row : metric_table())
+    for (const std::string_view name : {row.checkpoint_name, row.full_checkpoint_name})
+      if (const auto number = metrics.get(row.name); number && !name.empty())
+        object[std::string(name)] = *number;
+  return object;
+}
+
 Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
   // Only the best epoch is kept, as the version; the others have a name to be told apart by.
   const std::string model = job.fine_tuned_model.value_or(
@@ -93,15 +103,7 @@ Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
           {"fine_tuning_job_id", checkpoint.job_id},
           {"step_number", checkpoint.step},
           {"epoch", checkpoint.epoch},
-          {"metrics",
-           {{"step", checkpoint.step},
-            {"train_loss", checkpoint.train_loss},
-            {"train_mean_token_accuracy", checkpoint.train_accuracy},
-            {"valid_loss", checkpoint.valid_loss},
-            {"valid_mean_token_accuracy", checkpoint.valid_accuracy},
-            {"full_valid_loss", checkpoint.valid_loss},
-            {"full_valid_mean_token_accuracy", checkpoint.valid_accuracy},
-            {"valid_macro_f1", checkpoint.valid_macro_f1}}}};
+          {"metrics", contract_metrics(checkpoint)}};
 }
 
 }  // namespace

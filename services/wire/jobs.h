@@ -11,6 +11,7 @@
 
 #include "services/service_context.h"
 #include "storage/records.h"
+#include "trainer/contract/specification.h"
 
 namespace graft {
 
@@ -24,7 +25,7 @@ struct JobRequest {
   bool seed_given = false;
   std::map<std::string, std::string> metadata;
   double learning_rate_multiplier = 1;
-  TrialConfig config;  // every value resolved, its seed random where none was given
+  Specification config;  // every value resolved, its seed random where none was given
 };
 
 // HttpError 400 that names the first mistake and lists the others; param is the path of the first.
@@ -32,7 +33,7 @@ JobRequest parse_job_request(std::string_view body, const std::vector<BackboneIn
 
 struct JobWithConfig {
   Job job;
-  TrialConfig config;  // of its first trial
+  Specification config;  // of its first trial
 };
 std::string write_job(const JobWithConfig& job);
 std::string write_job_list(const std::vector<JobWithConfig>& jobs, bool has_more);

@@ -5,8 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "services/routes/job_defaults.h"
-#include "trainer/contract/protocol.h"
+#include "services/wire/hyperparameters.h"
 
 namespace graft {
 
@@ -84,7 +83,7 @@ std::optional<std::vector<int>> read_layers(JsonFields& fields, const Json& valu
   return below;
 }
 
-void read_left_out(JsonFields& fields, int layers, TrialConfig& config) {
+void read_left_out(JsonFields& fields, int layers, Specification& config) {
   const Json* adapted = fields.find("layers");
   const Json* left_out = fields.find("leave_out");
   if (is_given(adapted) && is_given(left_out)) {
@@ -114,71 +113,37 @@ void read_left_out(JsonFields& fields, int layers, TrialConfig& config) {
 
 // All that says how adapters are, which a head alone has none of.
 void refuse_adapter_shape(JsonFields& fields) {
-  for (const char* name :
-       {"size", "layers", "leave_out", "activation", "init_std", "train_layer_norm"})
+  const auto refuse = [&](std::string_view name) {
     if (is_given(fields.find(name)))
       fields.add_error(name,
                        "means nothing with method 'head', which trains no adapter; leave it out, "
                        "or choose method 'houlsby' or 'pfeiffer'.");
+  };
+  for (const Hyperparameter& entry : hyperparameters())
+    if (entry.place == Hyperparameter::Place::adapter && entry.name != "method") refuse(entry.name);
+  refuse("layers");
 }
 
 }  // namespace
 
-const std::vector<std::string>& adapter_members() {
-  static const std::vector<std::string> members = {
-      "adapter.method",     "adapter.size",     "adapter.layers",          "adapter.leave_out",
-      "adapter.activation", "adapter.init_std", "adapter.train_layer_norm"};
-  return members;
-}
-
-bool is_auto(const Json* value) {
-  return value && *value == "auto";
-}
-
-void read_adapter(const Json& object, const BackboneSummary& backbone, TrialConfig& config,
+void read_adapter(const Json& object, const BackboneSummary& backbone, Specification& config,
                   std::vector<FieldError>& errors) {
   JsonFields fields(object, "adapter", errors);
-  if (!is_auto(fields.find("method")))
-    if (const auto method = fields.text("method", 1, 64)) {
-      if (!parse_adapter_method(*method))
-        fields.add_error("method", "'" + *method +
-                                       "' is not known; use 'houlsby', 'pfeiffer', or 'head' for "
-                                       "the head alone.");
-      config.method = *method;
-    }
-  if (parse_adapter_method(config.method) == AdapterMethod::head) {
+  // The method comes first: it decides which of the others there are.
+  read_hyperparameters_at(Hyperparameter::Place::adapter, fields, backbone, config);
+  if (config.method == AdapterMethod::head) {
     config.learning_rate = head_learning_rate;
     refuse_adapter_shape(fields);
-    fields.finish();
-    return;
+  } else {
+    read_left_out(fields, backbone.layers, config);
   }
-  constexpr int largest_size = 1024;
-  const int most =
-      backbone.hidden_size > 0 ? std::min(largest_size, backbone.hidden_size) : largest_size;
-  if (const auto size = fields.integer_or_auto("size", {1, static_cast<double>(most)}))
-    config.size = static_cast<int>(*size);
-  read_left_out(fields, backbone.layers, config);
-  if (!is_auto(fields.find("activation")))
-    if (const auto activation = fields.text("activation", 1, 64)) {
-      if (!parse_activation(*activation))
-        fields.add_error("activation", "'" + *activation +
-                                           "' is not known; use 'swish', 'relu', 'gelu', "
-                                           "'gelu_new' or 'tanh'.");
-      config.activation = *activation;
-    }
-  config.init_std = fields.number_or_auto("init_std", {0, 1, true}).value_or(config.init_std);
-  if (!is_auto(fields.find("train_layer_norm")))
-    config.train_layer_norm = fields.boolean("train_layer_norm").value_or(config.train_layer_norm);
   fields.finish();
 }
 
-Json write_adapter(const TrialConfig& config) {
-  if (parse_adapter_method(config.method) == AdapterMethod::head)
-    return {{"method", config.method}, {"size", nullptr},     {"leave_out", nullptr},
-            {"activation", nullptr},   {"init_std", nullptr}, {"train_layer_norm", nullptr}};
-  return {{"method", config.method},       {"size", config.size},
-          {"leave_out", config.leave_out}, {"activation", config.activation},
-          {"init_std", config.init_std},   {"train_layer_norm", config.train_layer_norm}};
+Json write_adapter(const Specification& config) {
+  Json adapter = Json::object();
+  write_hyperparameters_at(Hyperparameter::Place::adapter, config, adapter);
+  return adapter;
 }
 
 }  // namespace graft

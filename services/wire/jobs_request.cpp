@@ -3,7 +3,7 @@
 #include <cmath>
 #include <random>
 
-#include "services/routes/job_defaults.h"
+#include "services/wire/hyperparameters.h"
 #include "services/wire/jobs.h"
 #include "services/wire/jobs_adapter.h"
 #include "services/wire/json.h"
@@ -12,19 +12,27 @@ namespace graft {
 
 namespace {
 
-constexpr std::int64_t largest_seed = 2147483647;
 constexpr std::size_t most_pairs = 16, longest_key = 64, longest_value = 512;
 
-// Members that live deeper, for proposals to those who wrote them at the wrong place.
-std::vector<std::string> nested_members() {
-  std::vector<std::string> members = {"hyperparameters.n_epochs", "hyperparameters.batch_size",
-                                      "hyperparameters.learning_rate_multiplier"};
-  members.insert(members.end(), adapter_members().begin(), adapter_members().end());
+using Place = Hyperparameter::Place;
+
+// Members of other objects of a body, for proposals to those who wrote them at the wrong place.
+std::vector<std::string> nested_members(const std::string& path = "hyperparameters") {
+  std::vector<std::string> members = {path + ".learning_rate_multiplier"};
+  for (const Hyperparameter& entry : hyperparameters())
+    if (entry.place == Place::hyperparameters)
+      members.push_back(path + "." + std::string(entry.name));
+  if (path != "hyperparameters") return members;
+  for (std::string& adapter : paths_at(Place::adapter)) members.push_back(std::move(adapter));
+  members.push_back("adapter.layers");
   return members;
 }
-const std::vector<std::string> top_members = {
-    "learning_rate", "max_length", "warmup_ratio", "weight_decay", "validation_fraction",
-    "seed",          "suffix",     "task",         "adapter"};
+
+std::vector<std::string> top_members() {
+  std::vector<std::string> members = paths_at(Place::body);
+  for (const char* other : {"seed", "suffix", "task", "adapter"}) members.push_back(other);
+  return members;
+}
 
 std::int64_t random_seed() {
   std::random_device device;
@@ -76,28 +84,25 @@ const BackboneInfo* read_backbone(JsonFields& fields, const std::vector<Backbone
   return nullptr;
 }
 
-struct Hyperparameters {
-  std::optional<std::int64_t> n_epochs, batch_size;
-  std::optional<double> learning_rate_multiplier;
-};
-
-Hyperparameters read_hyperparameters(JsonFields fields) {
-  Hyperparameters values;
-  values.n_epochs = fields.integer_or_auto("n_epochs", {1, 50});
-  values.batch_size = fields.integer_or_auto("batch_size", {1, 256});
-  values.learning_rate_multiplier =
-      fields.number_or_auto("learning_rate_multiplier", {0, 1e6, true});
-  fields.finish(top_members);
-  return values;
+// The multiplier is no hyperparameter of a trial: it becomes its learning rate.
+void read_hyperparameters(JsonFields fields, const BackboneSummary& backbone, Specification& config,
+                          std::optional<double>& multiplier) {
+  read_hyperparameters_at(Place::hyperparameters, fields, backbone, config);
+  if (const auto chosen = fields.number_or_auto("learning_rate_multiplier", {0, 1e6, true}))
+    multiplier = chosen;
+  fields.finish(top_members());
 }
 
-// Those of `method` win over the deprecated place, member by member.
-Hyperparameters read_all_hyperparameters(JsonFields& fields, std::vector<FieldError>& errors) {
-  Hyperparameters values;
+// Those of `method` come second and win over the deprecated place, member by member. The
+// multiplier, where one is given.
+std::optional<double> read_all_hyperparameters(JsonFields& fields, const BackboneSummary& backbone,
+                                               Specification& config,
+                                               std::vector<FieldError>& errors) {
+  std::optional<double> multiplier;
   if (const Json* object = fields.object("hyperparameters"))
-    values = read_hyperparameters({*object, "hyperparameters", errors});
+    read_hyperparameters({*object, "hyperparameters", errors}, backbone, config, multiplier);
   const Json* method_object = fields.object("method");
-  if (!method_object) return values;
+  if (!method_object) return multiplier;
 
   JsonFields method(*method_object, "method", errors);
   if (!method.find("type"))
@@ -106,45 +111,42 @@ Hyperparameters read_all_hyperparameters(JsonFields& fields, std::vector<FieldEr
   else if (const auto type = method.text("type", 1, 64); type && *type != "supervised") {
     method.add_error("type", "'" + *type + "' is not supported here; use 'supervised'.",
                      "not_supported");
-    return values;
+    return multiplier;
   }
   for (const char* other : {"dpo", "reinforcement"})
     if (method.find(other))
       method.add_error(other, "is not supported here; use 'supervised'.", "not_supported");
   if (const Json* object = method.object("supervised")) {
+    const std::string path = "method.supervised.hyperparameters";
     JsonFields supervised(*object, "method.supervised", errors);
-    if (const Json* inner = supervised.object("hyperparameters")) {
-      const auto wins = read_hyperparameters({*inner, "method.supervised.hyperparameters", errors});
-      if (wins.n_epochs) values.n_epochs = wins.n_epochs;
-      if (wins.batch_size) values.batch_size = wins.batch_size;
-      if (wins.learning_rate_multiplier)
-        values.learning_rate_multiplier = wins.learning_rate_multiplier;
-    }
-    supervised.finish({"method.supervised.hyperparameters.n_epochs",
-                       "method.supervised.hyperparameters.batch_size",
-                       "method.supervised.hyperparameters.learning_rate_multiplier"});
+    if (const Json* inner = supervised.object("hyperparameters"))
+      read_hyperparameters({*inner, path, errors}, backbone, config, multiplier);
+    supervised.finish(nested_members(path));
   }
   method.finish();
-  return values;
+  return multiplier;
 }
 
-void read_learning_rate(JsonFields& fields, const std::optional<double>& multiplier,
+// base: the method's default, which the multiplier scales.
+void read_learning_rate(JsonFields& fields, double base, const std::optional<double>& multiplier,
                         JobRequest& request) {
-  const double base = request.config.learning_rate;
-  const auto rate = fields.number_or_auto("learning_rate", {0, 1, true});
-  if (rate && multiplier)
+  const Json* given = fields.find("learning_rate");
+  const bool absolute = given && !is_auto(given);
+  double& rate = request.config.learning_rate;
+  if (absolute && multiplier)
     fields.add_error("learning_rate",
                      "and learning_rate_multiplier are both given; give one, the other 'auto'.");
-  if (rate) {
-    request.config.learning_rate = *rate;
-    request.learning_rate_multiplier = *rate / base;
+  if (absolute) {
+    request.learning_rate_multiplier = rate / base;
   } else if (multiplier) {
-    request.config.learning_rate = *multiplier * base;
+    rate = *multiplier * base;
     request.learning_rate_multiplier = *multiplier;
-    if (request.config.learning_rate > 1)
+    const HyperparameterRange& range = hyperparameter("learning_rate").range;
+    if (rate < range.least || rate > range.most)
       fields.add_error("hyperparameters.learning_rate_multiplier",
-                       "makes a learning rate of " + dump(request.config.learning_rate) +
-                           "; at most 1 is allowed (the multiplier scales " + dump(base) + ").");
+                       "makes a learning rate of " + dump(rate) + "; " + dump(range.least) +
+                           " to " + dump(range.most) + " is allowed (the multiplier scales " +
+                           dump(base) + ").");
   }
 }
 
@@ -222,7 +224,7 @@ JobRequest parse_job_request(std::string_view body, const std::vector<BackboneIn
     sizes = request.backbone->summary;
   else
     sizes.hidden_size = 1024, sizes.max_positions = 512;  // nothing is made of it: model is wrong
-  TrialConfig& config = request.config = default_trial_config(sizes);
+  Specification& config = request.config = default_specification(sizes);
 
   if (!fields.find("training_file"))
     fields.add_error("training_file", "is required: the id of an uploaded file.",
@@ -231,26 +233,17 @@ JobRequest parse_job_request(std::string_view body, const std::vector<BackboneIn
   request.validation_file = fields.text("validation_file", 1, 256);
   read_task(fields, request);
 
-  const Hyperparameters chosen = read_all_hyperparameters(fields, errors);
-  config.n_epochs = static_cast<int>(chosen.n_epochs.value_or(config.n_epochs));
-  config.batch_size = static_cast<int>(chosen.batch_size.value_or(config.batch_size));
-
+  const auto multiplier = read_all_hyperparameters(fields, sizes, config, errors);
   if (!is_auto(fields.find("adapter")))
     if (const Json* adapter = fields.object("adapter"))
       read_adapter(*adapter, sizes, config, errors);
-  read_learning_rate(fields, chosen.learning_rate_multiplier,
-                     request);  // its default: the method's
-  const double longest = sizes.max_positions;
-  config.max_length = static_cast<int>(
-      fields.integer_or_auto("max_length", {8, longest}).value_or(config.max_length));
-  config.warmup_ratio =
-      fields.number_or_auto("warmup_ratio", {0, 0.5}).value_or(config.warmup_ratio);
-  config.weight_decay = fields.number_or_auto("weight_decay", {0, 1}).value_or(config.weight_decay);
-  config.validation_fraction =
-      fields.number_or_auto("validation_fraction", {0, 0.5}).value_or(config.validation_fraction);
-  const auto seed = fields.integer("seed", {0, static_cast<double>(largest_seed)});
+  const double base = config.learning_rate;  // the default: the method's
+  read_hyperparameters_at(Place::body, fields, sizes, config);
+  read_learning_rate(fields, base, multiplier, request);
+  const HyperparameterRange& seeds = hyperparameter("seed").range;
+  const auto seed = fields.integer("seed", {seeds.least, seeds.most});
   request.seed_given = seed.has_value();
-  config.seed = seed ? *seed : random_seed();
+  config.seed = static_cast<std::uint64_t>(seed ? *seed : random_seed());
   request.metadata = read_metadata(fields);
   refuse_integrations(fields);
   fields.finish(nested_members());

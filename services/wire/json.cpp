@@ -50,10 +50,12 @@ std::string number_text(double value) {
 std::string range_text(const NumberRange& range) {
   return range.least_excluded
              ? "above " + number_text(range.least) + " and at most " + number_text(range.most)
-             : "from " + number_text(range.least) + " to " + number_text(range.most);
+             : (range.also_zero ? "0 or from " : "from ") + number_text(range.least) + " to " +
+                   number_text(range.most);
 }
 
 bool within(double value, const NumberRange& range) {
+  if (range.also_zero && value == 0) return true;
   return value <= range.most && (range.least_excluded ? value > range.least : value >= range.least);
 }
 

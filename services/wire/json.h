@@ -38,6 +38,7 @@ struct NumberRange {
   double least = 0;
   double most = 0;
   bool least_excluded = false;
+  bool also_zero = false;  // beside least to most
 };
 
 // The members of one object, read one by one; `finish` reports the ones nobody asked for.

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "services/wire/json.h"
+#include "trainer/contract/metrics.h"
 
 namespace graft {
 
@@ -47,23 +48,22 @@ Json version_object(const AdapterVersion& version, const DownloadLink& link) {
           {"expires_at", link.expires_at}};
 }
 
+void put(Json& object, const std::string& metrics) {
+  const Metrics numbers = parse_metrics_text(metrics);
+  for (const Metric& row : metric_table())
+    if (const auto number = numbers.get(row.name)) object[std::string(row.name)] = *number;
+}
+
 Json point_object(const MetricPoint& point) {
-  Json object = {{"step", point.step},
-                 {"train_loss", point.train_loss},
-                 {"train_accuracy", point.train_accuracy}};
-  if (point.valid_loss) object["valid_loss"] = *point.valid_loss;
-  if (point.valid_accuracy) object["valid_accuracy"] = *point.valid_accuracy;
+  Json object = {{"step", point.step}};
+  put(object, point.metrics);
   return object;
 }
 
 Json epoch_object(const Checkpoint& epoch) {
-  return {{"epoch", epoch.epoch},
-          {"step", epoch.step},
-          {"train_loss", epoch.train_loss},
-          {"train_accuracy", epoch.train_accuracy},
-          {"valid_loss", epoch.valid_loss},
-          {"valid_accuracy", epoch.valid_accuracy},
-          {"valid_macro_f1", epoch.valid_macro_f1}};
+  Json object = {{"epoch", epoch.epoch}, {"step", epoch.step}};
+  put(object, epoch.metrics);
+  return object;
 }
 
 }  // namespace

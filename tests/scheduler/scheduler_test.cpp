@@ -62,11 +62,11 @@ TEST_CASE("a job is checked, queued, claimed and launched in one tick") {
 
 TEST_CASE("an order names the layers that are left out, or the head alone") {
   Service service;
-  TrialConfig last_two;
+  Specification last_two;
   last_two.leave_out = {0, 1, 2, 3};
   service.submit("mood", last_two);
-  TrialConfig head;
-  head.method = "head";
+  Specification head;
+  head.method = AdapterMethod::head;
   service.submit("kind", head);
   service.options.workers = 2;
   service.restart();
@@ -146,11 +146,11 @@ TEST_CASE("what a worker reports becomes events, progress, curve and checkpoints
   const auto checkpoints = list_checkpoints(service.database, id, {});
   REQUIRE(checkpoints.items.size() == 1);
   CHECK(checkpoints.items[0].step == 33);
-  CHECK(checkpoints.items[0].valid_macro_f1 == 0.8);
+  CHECK(parse_metrics_text(checkpoints.items[0].metrics).get("valid_macro_f1") == 0.8);
   const auto points = list_metric_points(service.database, id);
   REQUIRE(points.size() == 2);
-  CHECK_FALSE(points[0].valid_loss);
-  CHECK(points[1].valid_accuracy == 0.875);
+  CHECK_FALSE(parse_metrics_text(points[0].metrics).get("valid_loss"));
+  CHECK(parse_metrics_text(points[1].metrics).get("valid_accuracy") == 0.875);
 }
 
 TEST_CASE("the machine's utilization is told where the worker knows it") {
@@ -202,7 +202,7 @@ TEST_CASE("a finished lane becomes a version with its result file, and the run i
       find_version_by_model(service.database, service.customer, job.fine_tuned_model.value());
   REQUIRE(version);
   CHECK(version->labels == std::vector<std::string>{"no", "yes"});
-  CHECK(parse_lane_metrics(version->metrics).valid_accuracy == 0.9);
+  CHECK(parse_lane_metrics(version->metrics).numbers.get("valid_accuracy") == 0.9);
   CHECK(text_of(service.blobs.path(version->bundle_sha256)) == "adapter bytes");
   REQUIRE(job.result_files.size() == 1);
   const auto result =
@@ -484,6 +484,23 @@ TEST_CASE("lines that are no records and lanes that are not there do no harm") {
   CHECK(service.status(id) == JobStatus::running);
 }
 
+TEST_CASE("without validation rows there are epochs, checkpoints and no word of a nan") {
+  Service service;
+  const std::string id = service.start_job();
+  EpochEnded epoch;
+  epoch.epoch = 1;
+  epoch.step = 6;
+  epoch.metrics = {{"train_loss", 0.5}, {"train_accuracy", 0.75}};
+  epoch.best = true;
+  FakeLauncher::write(service.launcher.last(), epoch);
+  service.tick();
+  const auto checkpoints = list_checkpoints(service.database, id, {});
+  REQUIRE(checkpoints.items.size() == 1);
+  CHECK(checkpoints.items[0].metrics == R"({"train_loss":0.5,"train_accuracy":0.75})");
+  CHECK(service.count_events(id, "Epoch 1 ended: training loss=0.5000, no validation") == 1);
+  CHECK(service.count_events(id, "nan") == 0);
+}
+
 TEST_CASE("numbers that are not finite reach no row") {
   Service service;
   const std::string id = service.start_job();
@@ -494,7 +511,7 @@ TEST_CASE("numbers that are not finite reach no row") {
   wild.tokens_per_second = std::numeric_limits<double>::quiet_NaN();
   FakeLauncher::write(run, wild);
   EpochEnded epoch = Service::epoch_ended(1, 6);
-  epoch.valid_loss = std::numeric_limits<double>::quiet_NaN();
+  epoch.metrics.set("train_loss", std::numeric_limits<double>::quiet_NaN());
   FakeLauncher::write(run, epoch);
   FakeLauncher::write(run, LaneFailed{0, "diverged", "The loss is not a number any more.", ""});
   service.tick();

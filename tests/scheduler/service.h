@@ -65,7 +65,7 @@ struct Service {
   File upload(const std::string& text) {
     return insert_file(database, {customer, blobs.put(text), "rows.jsonl", "fine-tune", {}}, now);
   }
-  std::string submit(const std::string& task = "mood", TrialConfig trial = {}) {
+  std::string submit(const std::string& task = "mood", Specification trial = {}) {
     NewJob job;
     job.customer = customer;
     job.task_name = task;
@@ -79,7 +79,7 @@ struct Service {
     trial.warmup_ratio = 0.1;
     trial.validation_fraction = 0.1;
     trial.seed = 7;
-    job.trials = {trial};
+    job.trials = {write_specification(trial)};
     return create_job(database, job, now).id;
   }
   // Submits a job and lets it be launched; returns its id, the run directory is launcher.last().
@@ -130,11 +130,11 @@ struct Service {
     EpochEnded record;
     record.epoch = epoch;
     record.step = step;
-    record.train_loss = 0.25;
-    record.train_accuracy = 0.75;
-    record.valid_loss = 0.5;
-    record.valid_accuracy = 0.875;
-    record.valid_macro_f1 = 0.8;
+    record.metrics.set("train_loss", 0.25);
+    record.metrics.set("train_accuracy", 0.75);
+    record.metrics.set("valid_loss", 0.5);
+    record.metrics.set("valid_accuracy", 0.875);
+    record.metrics.set("valid_macro_f1", 0.8);
     record.best = true;
     return record;
   }

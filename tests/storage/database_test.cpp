@@ -145,29 +145,6 @@ TEST_CASE("what is not a database, and a directory that is not there, are refuse
         }).find("No such file") != std::string::npos);
 }
 
-TEST_CASE("a trial of a database from before layers could be left out leaves out none") {
-  ScratchDirectory directory;
-  sqlite3* handle = nullptr;
-  REQUIRE(sqlite3_open((directory / "graft.db").c_str(), &handle) == SQLITE_OK);
-  migrate(handle, embedded_migrations().first(1));
-  execute(handle, "PRAGMA foreign_keys = OFF");
-  execute(handle,
-          "INSERT INTO trials (public_id, job_id, number, method, size, activation, init_std, "
-          "train_layer_norm, learning_rate, batch_size, n_epochs, max_length, warmup_ratio, "
-          "weight_decay, validation_fraction, seed) "
-          "VALUES ('trial_old', 1, 0, 'houlsby', 64, 'swish', 0.02, 0, 0.001, 32, 3, 128, 0.1, 0, "
-          "0.1, 7)");
-  migrate(handle, embedded_migrations());
-  {
-    Statement row(handle, "SELECT leave_out FROM trials WHERE public_id = 'trial_old'");
-    REQUIRE(row.step());
-    CHECK(row.text(0).empty());
-  }
-  CHECK_THROWS_AS(execute(handle, "UPDATE trials SET leave_out = '0 1'"), StorageError);
-  execute(handle, "UPDATE trials SET leave_out = '0,1'");
-  sqlite3_close(handle);
-}
-
 TEST_CASE(
     "a migration that fails half way leaves the schema before it, and the next try applies it") {
   ScratchDatabase database;

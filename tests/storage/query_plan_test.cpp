@@ -70,19 +70,13 @@ void fill(Database& database) {
       "'minilm', 'b', 1, i, 1, 1, 'key' || i, iif(i % 10, 'e', NULL) FROM n");
   run("INSERT INTO job_metadata SELECT i, 1, 'team', 'team' || (i % 1000) FROM n");
   run("INSERT INTO job_metadata SELECT i, 1, 'stage', 'test' FROM n");
-  run("INSERT INTO trials (public_id, job_id, number, method, size, activation, init_std, "
-      "train_layer_norm, learning_rate, batch_size, n_epochs, max_length, warmup_ratio, "
-      "weight_decay, "
-      "validation_fraction, seed, status) SELECT 'trial_' || i, i, 0, 'houlsby', 1, 'relu', 0, 0, "
-      "1, 1, 1, "
-      "1, "
-      "0, 0, 0, 0, iif(i % 10, 'failed', 'queued') FROM n");
+  run("INSERT INTO trials (public_id, job_id, number, status) "
+      "SELECT 'trial_' || i, i, 0, iif(i % 10, 'failed', 'queued') FROM n");
   run("INSERT INTO events (public_id, job_id, created_at, level, type, message) "
       "SELECT 'ftevent-' || i, 1, i, 'info', 'message', 'm' FROM n");
-  run("INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch, train_loss, "
-      "train_accuracy, valid_loss, valid_accuracy, valid_macro_f1) "
-      "SELECT 'ftckpt_' || i, 1, 1, i, i, i, 0, 0, 0, 0, 0 FROM n");
-  run("INSERT INTO metric_points SELECT i, 1, 0, 0, NULL, NULL FROM n");
+  run("INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch) "
+      "SELECT 'ftckpt_' || i, 1, 1, i, i, i FROM n");
+  run("INSERT INTO metric_points (trial_id, step) SELECT i, 1 FROM n");
   run("INSERT INTO runs (public_id, status, launched_at, ended_at) "
       "SELECT 'run_' || i, 'ended', i, i FROM n");
   run("INSERT INTO run_lanes SELECT i, 0, i FROM n");

@@ -62,7 +62,7 @@ LaneFinished FakeLauncher::make_bundle(const std::filesystem::path& run_director
   finished.bundle_sha256 = sha256_of_bytes(bytes);
   finished.backbone_sha256 = backbone_sha256;
   finished.labels = {"no", "yes"};
-  finished.metrics.valid_accuracy = 0.9;
+  finished.metrics.numbers.set("valid_accuracy", 0.9);
   finished.metrics.trained_tokens = 1234;
   return finished;
 }

@@ -8,25 +8,14 @@
 #include <cstddef>
 #include <utility>
 
+#include "trainer/contract/names.h"
 #include "trainer/contract/protocol_json.h"
 
 namespace graft {
 namespace {
 
-constexpr std::array<std::string_view, 3> method_names{"houlsby", "pfeiffer", "head"};
-constexpr std::array<std::string_view, 5> activation_names{"swish", "relu", "gelu", "gelu_new",
-                                                           "tanh"};
 constexpr std::array<std::string_view, 3> precision_names{"auto", "fp32", "bf16"};
 constexpr std::array<std::string_view, 2> input_shape_names{"text", "pair"};
-
-template <class Enum, std::size_t N>
-std::optional<Enum> parse_name(const std::array<std::string_view, N>& names,
-                               std::string_view text) {
-  for (std::size_t i = 0; i < N; ++i) {
-    if (names[i] == text) return static_cast<Enum>(i);
-  }
-  return std::nullopt;
-}
 
 // Members "type" of a record, in the order of RecordBody.
 constexpr std::array<std::string_view, std::variant_size_v<RecordBody>> record_types{
@@ -49,22 +38,6 @@ RecordBody read_record_body(const Json& json, std::string_view type,
 }  // namespace
 
 // ---- Names -------------------------------------------------------------------------------------
-
-std::string_view to_string(AdapterMethod method) {
-  return method_names.at(static_cast<std::size_t>(method));
-}
-
-std::optional<AdapterMethod> parse_adapter_method(std::string_view text) {
-  return parse_name<AdapterMethod>(method_names, text);
-}
-
-std::string_view to_string(Activation activation) {
-  return activation_names.at(static_cast<std::size_t>(activation));
-}
-
-std::optional<Activation> parse_activation(std::string_view text) {
-  return parse_name<Activation>(activation_names, text);
-}
 
 std::string_view to_string(Precision precision) {
   return precision_names.at(static_cast<std::size_t>(precision));
@@ -159,7 +132,7 @@ std::string write_provenance(const Provenance& provenance) {
   };
   Json hyperparameters = Json::object();
   MemberWriter writer(hyperparameters);
-  describe_hyperparameters(writer, order);
+  describe_hyperparameters(writer, order, false);
   Json data = {{"training_file", data_file(order.training_file)}};
   data["validation_file"] =
       order.validation_file ? data_file(*order.validation_file) : Json(nullptr);
@@ -217,7 +190,7 @@ Provenance parse_provenance(std::string_view text) {
   backbone("name", provenance.backbone_name);
   backbone("sha256", provenance.backbone_sha256);
   MemberReader hyperparameters(object(json, "hyperparameters"), "hyperparameters.");
-  describe_hyperparameters(hyperparameters, order);
+  describe_hyperparameters(hyperparameters, order, false);
 
   const Json& data = object(json, "data");
   const auto read_file = [](const Json& source, const std::string& path, DataFile& file) {

@@ -30,6 +30,9 @@
 #include <variant>
 #include <vector>
 
+#include "trainer/contract/metrics.h"
+#include "trainer/contract/specification.h"
+
 namespace graft {
 
 inline constexpr int protocol_version = 1;
@@ -40,17 +43,6 @@ class ProtocolError : public std::runtime_error {
 };
 
 // ---- Order: what a run shall train -------------------------------------------------------------
-
-// Where the adapter sits: docs/adapter_file.md has the arithmetic.
-// head: none at all, only the task's head is trained.
-enum class AdapterMethod { houlsby, pfeiffer, head };
-std::string_view to_string(AdapterMethod method);
-std::optional<AdapterMethod> parse_adapter_method(std::string_view text);
-
-// Non-linearity of the bottleneck, by AdapterHub's names.
-enum class Activation { swish, relu, gelu, gelu_new, tanh };
-std::string_view to_string(Activation activation);
-std::optional<Activation> parse_activation(std::string_view text);
 
 // How a worker keeps activations and multiplies: what is fastest on its machine, or one of the two.
 enum class Precision { automatic, fp32, bf16 };
@@ -63,28 +55,14 @@ struct DataFile {
   std::string sha256;  // of the bytes
 };
 
-// Every field resolved: "auto" never reaches a worker.
-struct LaneOrder {
+// A trial's specification and what it is trained on.
+struct LaneOrder : Specification {
   std::string trial_id;
   std::string job_id;
   std::string adapter_name;  // AdapterHub's name of it, [a-z0-9_]{1,64}
   std::string task_name;     // the customer's words, for graft.json
   DataFile training_file;
   std::optional<DataFile> validation_file;
-  double validation_fraction = 0.1;  // of the training rows, where there is no validation file
-  AdapterMethod method = AdapterMethod::houlsby;
-  int size = 64;               // bottleneck width
-  std::vector<int> leave_out;  // layers that stay as the backbone has them, rising from 0
-  Activation activation = Activation::swish;
-  double init_std = 0.02;
-  bool train_layer_norm = false;
-  double learning_rate = 1e-3;
-  int batch_size = 32;
-  int n_epochs = 3;
-  int max_length = 128;  // tokens of a row, special tokens included
-  double warmup_ratio = 0.1;
-  double weight_decay = 0.0;
-  std::uint64_t seed = 42;
 };
 
 struct Order {
@@ -150,16 +128,14 @@ struct EpochEnded {
   int lane = 0;
   int epoch = 0;
   std::int64_t step = 0;
-  double train_loss = 0;  // mean over the epoch
-  double train_accuracy = 0;
-  double valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
-  bool best = false;  // best so far on validation accuracy, ties by loss
+  Metrics metrics;    // without validation rows: those of training alone
+  bool best = false;  // best so far, by is_better()
 };
 
 // Final numbers of a lane, also inside graft.json of its bundle.
 struct LaneMetrics {
   int best_epoch = 0;
-  double train_loss = 0, valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
+  Metrics numbers;  // of the best epoch
   std::int64_t training_rows = 0, validation_rows = 0, truncated_rows = 0;
   std::int64_t steps = 0, trained_tokens = 0, trainable_parameters = 0;
   double training_seconds = 0, tokens_per_second = 0;

@@ -17,6 +17,11 @@ void put(Json& object, const char* name, const std::optional<double>& value) {
   if (value) object[name] = number(*value);
 }
 
+void put(Json& object, const Metrics& metrics, Metric::Split split) {
+  for (const Metric& row : metric_table())
+    if (row.split == split) put(object, row.name.data(), metrics.get(row.name));
+}
+
 }  // namespace
 
 std::string write_metrics_event_data(const MetricsEventData& data) {
@@ -24,15 +29,12 @@ std::string write_metrics_event_data(const MetricsEventData& data) {
   object["step"] = data.step;
   if (data.total_steps) object["total_steps"] = *data.total_steps;
   object["epoch"] = data.epoch;
-  object["train_loss"] = number(data.train_loss);
-  put(object, "train_accuracy", data.train_accuracy);
+  put(object, data.metrics, Metric::Split::training);
   put(object, "learning_rate", data.learning_rate);
   put(object, "tokens_per_second", data.tokens_per_second);
   put(object, "eta_seconds", data.eta_seconds);
   put(object, "utilization", data.utilization);
-  put(object, "valid_loss", data.valid_loss);
-  put(object, "valid_accuracy", data.valid_accuracy);
-  put(object, "valid_macro_f1", data.valid_macro_f1);
+  put(object, data.metrics, Metric::Split::validation);
   return object.dump();
 }
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "trainer/contract/metrics.h"
+
 namespace graft {
 
 // Absent members are left out; a number that is not finite is written as null.
@@ -13,14 +15,11 @@ struct MetricsEventData {
   std::int64_t step = 0;
   std::optional<std::int64_t> total_steps;
   int epoch = 0;  // 1-based
-  double train_loss = 0;
-  std::optional<double> train_accuracy;
   std::optional<double> learning_rate;
   std::optional<double> tokens_per_second;
   std::optional<double> eta_seconds;
   std::optional<double> utilization;  // 0 to 1
-  // Where an epoch ended:
-  std::optional<double> valid_loss, valid_accuracy, valid_macro_f1;
+  Metrics metrics;                    // those of validation where an epoch ended
 };
 
 // A JSON object as text.

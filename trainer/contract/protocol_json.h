@@ -28,6 +28,10 @@ class MemberWriter {
 
   void operator()(const char* name, const auto& value) { object_[name] = to_json(value); }
   void optional(const char* name, const auto& value) { (*this)(name, value); }
+  template <class T>
+  void unless_default(const char* name, const T& value, const T& standard) {
+    if (value != standard) (*this)(name, value);
+  }
 
  private:
   template <class T>
@@ -115,6 +119,10 @@ class MemberReader {
   void optional(const char* name, auto& value) {
     if (object_.contains(name)) (*this)(name, value);
   }
+  template <class T>
+  void unless_default(const char* name, T& value, const T&) {
+    optional(name, value);
+  }
 
  private:
   template <class T>
@@ -169,6 +177,17 @@ class MemberReader {
 
   const Json& object_;
   std::string prefix_;
+};
+
+// Takes any member's absence for its default.
+struct LenientReader {
+  MemberReader& reader;
+  void operator()(const char* name, auto& value) { reader.optional(name, value); }
+  void optional(const char* name, auto& value) { reader.optional(name, value); }
+  template <class T>
+  void unless_default(const char* name, T& value, const T&) {
+    reader.optional(name, value);
+  }
 };
 
 inline Json parse_json(std::string_view text) {

@@ -20,22 +20,25 @@ void describe(auto& member, Of<DataFile> auto& file) {
   member("sha256", file.sha256);
 }
 
-void describe_hyperparameters(auto& member, Of<LaneOrder> auto& lane) {
-  member("method", lane.method);
-  if (lane.method != AdapterMethod::head) {  // which has no adapter
-    member("size", lane.size);
-    member.optional("leave_out", lane.leave_out);
-    member("activation", lane.activation);
-    member("init_std", lane.init_std);
-    member("train_layer_norm", lane.train_layer_norm);
+// In the order of the table; with_data: those too that stand beside the data files elsewhere.
+// The method comes first: a head alone has none of the adapter's members.
+void describe_hyperparameters(auto& member, auto& specification, bool with_data) {
+  for (const Hyperparameter& entry : hyperparameters()) {
+    if (!entry.belongs_to(specification.method) || (entry.of_data && !with_data)) continue;
+    const char* const name = entry.name.data();  // of a literal: ends in a zero
+    std::visit(
+        [&](auto field) {
+          if (entry.later) {
+            const Specification defaults;
+            member.unless_default(name, specification.*field, defaults.*field);
+          } else if (entry.name == "leave_out") {  // later, too, but part of hashes ever since
+            member.optional(name, specification.*field);
+          } else {
+            member(name, specification.*field);
+          }
+        },
+        entry.member);
   }
-  member("learning_rate", lane.learning_rate);
-  member("batch_size", lane.batch_size);
-  member("n_epochs", lane.n_epochs);
-  member("max_length", lane.max_length);
-  member("warmup_ratio", lane.warmup_ratio);
-  member("weight_decay", lane.weight_decay);
-  member("seed", lane.seed);
 }
 
 void describe(auto& member, Of<LaneOrder> auto& lane) {
@@ -46,7 +49,7 @@ void describe(auto& member, Of<LaneOrder> auto& lane) {
   member("training_file", lane.training_file);
   member("validation_file", lane.validation_file);
   member("validation_fraction", lane.validation_fraction);
-  describe_hyperparameters(member, lane);
+  describe_hyperparameters(member, lane, false);
 }
 
 void describe(auto& member, Of<Order> auto& order) {
@@ -97,24 +100,32 @@ void describe(auto& member, Of<Progress> auto& progress) {
   member.optional("utilization", progress.utilization);
 }
 
+// Each a member of the object around them, under its name; absent ones are not written. Programs
+// before wrote them as null.
+void describe_numbers(auto& member, Of<Metrics> auto& metrics) {
+  for (const Metric& row : metric_table()) {
+    const char* const name = row.name.data();  // of a literal: ends in a zero
+    if constexpr (std::is_const_v<std::remove_reference_t<decltype(metrics)>>) {
+      if (const std::optional<double> number = metrics.get(row.name)) member(name, *number);
+    } else {
+      double number = std::numeric_limits<double>::quiet_NaN();
+      member.optional(name, number);
+      metrics.set(row.name, number);
+    }
+  }
+}
+
 void describe(auto& member, Of<EpochEnded> auto& ended) {
   member("lane", ended.lane);
   member("epoch", ended.epoch);
   member("step", ended.step);
-  member("train_loss", ended.train_loss);
-  member("train_accuracy", ended.train_accuracy);
-  member("valid_loss", ended.valid_loss);
-  member("valid_accuracy", ended.valid_accuracy);
-  member("valid_macro_f1", ended.valid_macro_f1);
+  describe_numbers(member, ended.metrics);
   member("best", ended.best);
 }
 
 void describe(auto& member, Of<LaneMetrics> auto& metrics) {
   member("best_epoch", metrics.best_epoch);
-  member("train_loss", metrics.train_loss);
-  member("valid_loss", metrics.valid_loss);
-  member("valid_accuracy", metrics.valid_accuracy);
-  member("valid_macro_f1", metrics.valid_macro_f1);
+  describe_numbers(member, metrics.numbers);
   member("training_rows", metrics.training_rows);
   member("validation_rows", metrics.validation_rows);
   member("truncated_rows", metrics.truncated_rows);

@@ -208,11 +208,10 @@ std::span<const std::size_t> next_rows(Lane& lane) {
       .subspan(begin, std::min(batch_size, lane.epoch_order.size() - begin));
 }
 
-Evaluation evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
-                    const LaneData& data, EvaluationStates& states,
-                    const std::function<void()>& after_batch) {
-  constexpr double none = std::numeric_limits<double>::quiet_NaN();
-  if (data.rows.size() == 0) return {none, none, none};
+Metrics evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
+                 const LaneData& data, EvaluationStates& states,
+                 const std::function<void()>& after_batch) {
+  if (data.rows.size() == 0) return {};
   make_room(states, backbone.config, model, data.rows);
   const at::NoGradGuard no_gradients;
   std::vector<std::int64_t> predicted(data.rows.size());
@@ -235,8 +234,9 @@ Evaluation evaluate(const BackboneWeights& backbone, ThreadPool& threads, const 
     after_batch();
   }
   const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
-  return {loss / static_cast<double>(data.rows.size()), accuracy(predicted, data.class_ids),
-          macro_f1(predicted, data.class_ids)};
+  return {{"valid_loss", loss / static_cast<double>(data.rows.size())},
+          {"valid_accuracy", accuracy(predicted, data.class_ids)},
+          {"valid_macro_f1", macro_f1(predicted, data.class_ids)}};
 }
 
 }  // namespace graft

@@ -121,16 +121,12 @@ class LaneError : public std::runtime_error {
 // The rows of the next step; draws the epoch's order where one begins.
 std::span<const std::size_t> next_rows(Lane& lane);
 
-struct Evaluation {
-  double loss = 0, accuracy = 0, macro_f1 = 0;  // loss: mean over the rows
-};
-
 // Without dropout, and row by row with the arithmetic that answers predictions: whoever predicts
 // the rows with this model gets the same numbers, whatever the number of threads and the precision
-// of training. NaN for no rows. Calls after_batch() between batches, so that a long evaluation is
-// no silence.
-Evaluation evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
-                    const LaneData& data, EvaluationStates& states,
-                    const std::function<void()>& after_batch);
+// of training. Nothing for no rows. Calls after_batch() between batches, so that a long evaluation
+// is no silence.
+Metrics evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
+                 const LaneData& data, EvaluationStates& states,
+                 const std::function<void()>& after_batch);
 
 }  // namespace graft

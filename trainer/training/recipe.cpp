@@ -12,8 +12,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double largest_gradient = 1.0;  // global norm of a lane
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -50,7 +48,7 @@ std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
     const double rate = std::isfinite(step.loss) ? lane.learning_rate() : 0.0;
     const double norm = std::isfinite(step.loss)
                             ? lane.optimizer->update(rate, lane.order.weight_decay,
-                                                     largest_gradient, engine.threads())
+                                                     lane.order.gradient_clip, engine.threads())
                             : step.loss;
     if (std::isfinite(norm))
       ++lane.step;
@@ -63,22 +61,16 @@ std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
 }
 
 EpochEnded end_epoch(Engine& engine, Lane& lane, const std::function<void()>& after_batch) {
-  const Evaluation evaluation = evaluate(engine.backbone(), engine.threads(), lane.model,
-                                         lane.validation, lane.validation_states, after_batch);
+  const Metrics validation = evaluate(engine.backbone(), engine.threads(), lane.model,
+                                      lane.validation, lane.validation_states, after_batch);
   EpochEnded ended;
   ended.lane = lane.index;
   ended.epoch = static_cast<int>(lane.step / lane.steps_per_epoch);
   ended.step = lane.step;
-  ended.train_loss = lane.epoch_sums.mean_loss();
-  ended.train_accuracy = lane.epoch_sums.accuracy();
-  ended.valid_loss = evaluation.loss;
-  ended.valid_accuracy = evaluation.accuracy;
-  ended.valid_macro_f1 = evaluation.macro_f1;
-  const bool validated = lane.validation.rows.size() > 0;  // without rows the last epoch counts
-  const bool better = !lane.best || !validated ||
-                      ended.valid_accuracy > lane.best->numbers.valid_accuracy ||
-                      (ended.valid_accuracy == lane.best->numbers.valid_accuracy &&
-                       ended.valid_loss < lane.best->numbers.valid_loss);
+  ended.metrics = {{"train_loss", lane.epoch_sums.mean_loss()},
+                   {"train_accuracy", lane.epoch_sums.accuracy()}};
+  ended.metrics.add(validation);
+  const bool better = !lane.best || is_better(ended.metrics, lane.best->numbers.metrics);
   ended.best = better;
   if (better) lane.best = BestEpoch{ended, lane.optimizer->snapshot()};
   lane.epoch_sums = {};

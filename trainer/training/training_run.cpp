@@ -55,10 +55,7 @@ LaneMetrics final_metrics(const Lane& lane) {
   const EpochEnded& best = lane.best->numbers;
   LaneMetrics metrics;
   metrics.best_epoch = best.epoch;
-  metrics.train_loss = best.train_loss;
-  metrics.valid_loss = best.valid_loss;
-  metrics.valid_accuracy = best.valid_accuracy;
-  metrics.valid_macro_f1 = best.valid_macro_f1;
+  metrics.numbers = best.metrics;
   metrics.training_rows = static_cast<std::int64_t>(lane.training.rows.size());
   metrics.validation_rows = static_cast<std::int64_t>(lane.validation.rows.size());
   metrics.truncated_rows = lane.training.rows.truncated_rows + lane.validation.rows.truncated_rows;

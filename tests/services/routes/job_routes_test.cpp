@@ -94,7 +94,7 @@ TEST_CASE("a drawn seed is stored and returned") {
   const auto job = routes.call("GET", jobs + "/" + id).json();
   CHECK(job["seed"].is_number_integer());
   auto database = routes.databases.checkout();
-  CHECK(list_trials(*database, id).front().config.seed == job["seed"]);
+  CHECK(parse_specification(list_trials(*database, id).front().specification).seed == job["seed"]);
 }
 
 TEST_CASE("a succeeded job names its model, version and tokens") {
@@ -281,9 +281,7 @@ TEST_CASE("checkpoints carry plain accuracy in the contract's places") {
     checkpoint.created_at = routes.now;
     checkpoint.step = 40;
     checkpoint.epoch = 1;
-    checkpoint.train_loss = 0.5;
-    checkpoint.valid_loss = 0.25;
-    checkpoint.valid_accuracy = 0.75;
+    checkpoint.metrics = R"({"train_loss":0.5,"valid_loss":0.25,"valid_accuracy":0.75})";
     insert_checkpoint(*database, checkpoint);
     transaction.commit();
   }
@@ -296,6 +294,7 @@ TEST_CASE("checkpoints carry plain accuracy in the contract's places") {
   CHECK(checkpoint["fine_tuned_model_checkpoint"] == version.model_id + ":ckpt-step-40");
   CHECK(checkpoint["metrics"]["valid_mean_token_accuracy"] == 0.75);
   CHECK(checkpoint["metrics"]["full_valid_loss"] == 0.25);
+  CHECK_FALSE(checkpoint["metrics"].contains("valid_macro_f1"));  // not measured: absent
   CHECK(page["first_id"] == checkpoint["id"]);
 }
 

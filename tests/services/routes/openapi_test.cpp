@@ -1,10 +1,10 @@
 // docs/openapi.yaml and the route table agree, both ways. Reads the document line by line: its
 // paths stand at two spaces, their methods at four.
 #include <set>
-#include <tuple>
 
 #include "tests/services/route_fixture.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/metrics.h"
+#include "trainer/contract/specification.h"
 
 namespace graft {
 namespace {
@@ -97,39 +97,33 @@ TEST_CASE("every operation documents its members, its id and what a missing key 
   }
 }
 
-TEST_CASE("the documented defaults are those that a job gets") {
+TEST_CASE("the documents say of each hyperparameter what its row in the table says") {
   std::ifstream yaml(std::string(GRAFT_SOURCE_DIR) + "/docs/openapi.yaml");
   std::ifstream page(std::string(GRAFT_SOURCE_DIR) + "/docs/api.md");
   std::stringstream document, tour;
   document << yaml.rdbuf();
   tour << page.rdbuf();
-  const LaneOrder lane;
-  const auto number = [](double value) {
-    std::ostringstream text;
-    text << value;
-    return text.str();
-  };
-  // Name, the words before its default in the document, its default.
-  const std::tuple<std::string, std::string, double> defaults[] = {
-      {"hyperparameters.n_epochs", "1 to 50", 1.0 * lane.n_epochs},
-      {"hyperparameters.batch_size", "1 to 256", 1.0 * lane.batch_size},
-      {"adapter.size", "at most the backbone's hidden size", 1.0 * lane.size},
-      {"adapter.init_std", "Above 0 to 1", lane.init_std},
-      {"learning_rate", "Absolute, above 0 to 1", lane.learning_rate},
-      {"max_length", "8 to the backbone's positions", 1.0 * lane.max_length},
-      {"warmup_ratio", "0 to 0.5", lane.warmup_ratio},
-      {"weight_decay", "0 to 1", lane.weight_decay},
-      {"validation_fraction", "where no validation file is given", lane.validation_fraction},
-  };
-  for (const auto& [name, words, value] : defaults) {
-    CAPTURE(name);
-    CAPTURE(value);
-    const std::string text = document.str();
-    CHECK(text.find(words + "; default " + number(value)) != std::string::npos);
-    const std::string table = tour.str();
-    const auto row = table.find("| `" + name + "` |");
-    REQUIRE(row != std::string::npos);
-    CHECK(table.substr(row, table.find('\n', row) - row).ends_with("| " + number(value) + " |"));
+  const std::string text = document.str();
+  const std::string job = text.substr(text.find("\n    Job:"));
+  for (const Hyperparameter& entry : hyperparameters()) {
+    CHECK_MESSAGE(text.find("description: \"" + sentence(entry) + "\"") != std::string::npos,
+                  "docs/openapi.yaml lacks: " << std::string(entry.name) << ": \""
+                                              << sentence(entry) << "\"");
+    CHECK_MESSAGE(job.find(" " + std::string(entry.name) + ": {") != std::string::npos,
+                  "docs/openapi.yaml, Job lacks " << std::string(entry.name));
+    if (entry.place == Hyperparameter::Place::contract) continue;  // the page tells them in words
+    CHECK_MESSAGE(tour.str().find("\n" + table_row(entry) + "\n") != std::string::npos,
+                  "docs/api.md lacks: " << table_row(entry));
+  }
+}
+
+TEST_CASE("the document says of each metric what its row in the table says") {
+  std::string text;
+  for (const auto& line : lines_of_document()) text += line + "\n";
+  for (const Metric& row : metric_table()) {
+    const std::string line = "        " + std::string(row.name) +
+                             ": {type: number, description: \"" + std::string(row.doc) + ".\"}\n";
+    CHECK_MESSAGE(text.find(line) != std::string::npos, "docs/openapi.yaml lacks:\n" << line);
   }
 }
 

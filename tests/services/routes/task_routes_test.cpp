@@ -133,8 +133,12 @@ TEST_CASE("metrics are the curve, the epochs and the final numbers") {
   {
     auto database = routes.databases.checkout();
     Transaction transaction(*database);
-    insert_metric_point(*database, made.trial_id, {10, 0.5, 0.25, std::nullopt, std::nullopt});
-    insert_metric_point(*database, made.trial_id, {20, 0.25, 0.5, 0.125, 0.75});
+    insert_metric_point(*database, made.trial_id,
+                        {10, R"({"train_loss":0.5,"train_accuracy":0.25})"});
+    insert_metric_point(
+        *database, made.trial_id,
+        {20,
+         R"({"train_loss":0.25,"train_accuracy":0.5,"valid_loss":0.125,"valid_accuracy":0.75})"});
     Checkpoint checkpoint;
     checkpoint.job_id = made.job_id;
     checkpoint.trial_id = made.trial_id;

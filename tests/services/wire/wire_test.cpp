@@ -102,7 +102,7 @@ TEST_CASE("a minimal job gets tested defaults and a random seed") {
   CHECK(request.training_file == "file-1");
   CHECK_FALSE(request.validation_file);
   CHECK(request.task.empty());
-  CHECK(request.config.method == "houlsby");
+  CHECK(request.config.method == AdapterMethod::houlsby);
   CHECK(request.config.size == lane.size);
   CHECK(request.config.n_epochs == lane.n_epochs);
   CHECK(request.config.batch_size == lane.batch_size);
@@ -148,11 +148,11 @@ TEST_CASE("every member reaches the configuration") {
   CHECK(request.task == "mood");
   CHECK(request.seed_given);
   CHECK(request.metadata.at("team") == "a");
-  TrialConfig expected;
-  expected.method = "pfeiffer";
+  Specification expected;
+  expected.method = AdapterMethod::pfeiffer;
   expected.size = 24;
   expected.leave_out = {0, 2};
-  expected.activation = "relu";
+  expected.activation = Activation::relu;
   expected.init_std = 0.01;
   expected.train_layer_norm = true;
   expected.learning_rate = 0.0003;
@@ -237,12 +237,12 @@ TEST_CASE("layers that are not there, twice or all gone are refused with the way
 
 TEST_CASE("a head alone takes no word about an adapter") {
   const auto plain = accepted(R"("adapter": {"method": "head"})").config;
-  CHECK(plain.method == "head");
+  CHECK(plain.method == AdapterMethod::head);
   CHECK(plain.leave_out.empty());
   const auto nulls = accepted(
       R"("adapter": {"method": "head", "size": null, "layers": "auto", "leave_out": null,
          "activation": "auto", "init_std": null, "train_layer_norm": null})");
-  CHECK(nulls.config.method == "head");
+  CHECK(nulls.config.method == AdapterMethod::head);
   for (const char* member :
        {R"("size": 64)", R"("layers": 3)", R"("leave_out": [])", R"("activation": "swish")",
         R"("init_std": 0.02)", R"("train_layer_norm": false)"}) {
@@ -325,6 +325,13 @@ TEST_CASE("values out of range are refused with their path") {
        "learning_rate"},
       {R"("max_length": 7)", "max_length"},
       {R"("max_length": 513)", "max_length"},
+      {R"("learning_rate": 5e-324)", "learning_rate"},
+      {R"("hyperparameters": {"learning_rate_multiplier": 5e-324})",
+       "hyperparameters.learning_rate_multiplier"},
+      {R"("adapter": {"init_std": 1e-30})", "adapter.init_std"},
+      {R"("warmup_ratio": 5e-324)", "warmup_ratio"},
+      {R"("weight_decay": 1e-300)", "weight_decay"},
+      {R"("validation_fraction": 1e-30)", "validation_fraction"},
       {R"("warmup_ratio": 0.6)", "warmup_ratio"},
       {R"("weight_decay": -0.1)", "weight_decay"},
       {R"("validation_fraction": 0.9)", "validation_fraction"},

@@ -46,7 +46,7 @@ TrainingState small_checkpoint() {
     LaneTensors tensors;
     tensors.optimizer = {torch::randn({5}), torch::randn({5}), torch::rand({5}), 7};
     if (lane == 2) {
-      position.best = EpochEnded{2, 1, 4, 0.5, 0.5, 0.25, 0.75, 0.7, true};
+      position.best = EpochEnded{2, 1, 4, {{"train_loss", 0.5}, {"valid_accuracy", 0.75}}, true};
       tensors.best_epoch = torch::randn({5});
     }
     checkpoint.header.lanes.push_back(position);
@@ -126,7 +126,7 @@ TEST_CASE("a checkpoint comes back as it was written") {
   CHECK(read.header.lanes[0].labels == std::vector<std::string>{"no", "yes"});
   CHECK(read.header.lanes[0].sums.loss == 0.1);
   CHECK_FALSE(read.header.lanes[0].best);
-  CHECK(read.header.lanes[1].best->valid_accuracy == 0.75);
+  CHECK(read.header.lanes[1].best->metrics.get("valid_accuracy") == 0.75);
   for (std::size_t i = 0; i < 2; ++i) {
     const AdamW::State &a = written.tensors[i].optimizer, &b = read.tensors[i].optimizer;
     CHECK(at::equal(a.values, b.values));

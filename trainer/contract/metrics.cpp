@@ -1,0 +1,128 @@
+// The table of metrics; see the header.
+#include "trainer/contract/metrics.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <stdexcept>
+
+#include "trainer/contract/protocol_json.h"
+
+namespace graft {
+namespace {
+
+using Split = Metric::Split;
+using Better = Metric::Better;
+
+constexpr std::array table{
+    Metric{.name = "train_loss",
+           .doc = "Mean loss of the training rows, over the epoch or since the last progress",
+           .split = Split::training,
+           .better = Better::smaller,
+           .checkpoint_name = "train_loss",
+           .column = "train_loss"},
+    Metric{.name = "train_accuracy",
+           .doc = "Share of the training rows that were right when they were trained on",
+           .split = Split::training,
+           .better = Better::greater,
+           .checkpoint_name = "train_mean_token_accuracy",
+           .column = "train_accuracy"},
+    Metric{.name = "valid_loss",
+           .doc = "Mean loss of the validation rows",
+           .split = Split::validation,
+           .better = Better::smaller,
+           .rank = 2,
+           .checkpoint_name = "valid_loss",
+           .full_checkpoint_name = "full_valid_loss",
+           .column = "valid_loss"},
+    Metric{.name = "valid_accuracy",
+           .doc = "Share of the validation rows that are right",
+           .split = Split::validation,
+           .better = Better::greater,
+           .rank = 1,
+           .checkpoint_name = "valid_mean_token_accuracy",
+           .full_checkpoint_name = "full_valid_mean_token_accuracy",
+           .column = "valid_mean_token_accuracy"},
+    Metric{.name = "valid_macro_f1",
+           .doc = "Mean over the labels of the F1 of the validation rows",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_macro_f1"},
+};
+
+std::size_t place_of(std::string_view name) {
+  for (std::size_t i = 0; i < table.size(); ++i)
+    if (table[i].name == name) return i;
+  throw std::logic_error("no metric " + std::string(name));
+}
+
+}  // namespace
+
+std::span<const Metric> metric_table() {
+  return table;
+}
+
+const Metric& metric(std::string_view name) {
+  return table[place_of(name)];
+}
+
+const Metric& primary_metric() {
+  return *std::find_if(table.begin(), table.end(), [](const Metric& row) { return row.rank == 1; });
+}
+
+Metrics::Metrics(std::initializer_list<std::pair<std::string_view, double>> numbers) {
+  for (const auto& [name, value] : numbers) set(name, value);
+}
+
+void Metrics::set(std::string_view name, double value) {
+  const std::size_t place = place_of(name);
+  auto at = std::find_if(numbers_.begin(), numbers_.end(),
+                         [&](const auto& number) { return place_of(number.first) >= place; });
+  const bool there = at != numbers_.end() && at->first == name;
+  if (!std::isfinite(value)) {
+    if (there) numbers_.erase(at);
+  } else if (there) {
+    at->second = value;
+  } else {
+    numbers_.emplace(at, name, value);
+  }
+}
+
+void Metrics::add(const Metrics& others) {
+  for (const auto& [name, value] : others.numbers_) set(name, value);
+}
+
+std::optional<double> Metrics::get(std::string_view name) const {
+  for (const auto& [known, value] : numbers_)
+    if (known == name) return value;
+  return std::nullopt;
+}
+
+bool is_better(const Metrics& now, const Metrics& before) {
+  for (const int rank : {1, 2}) {
+    for (const Metric& row : table) {
+      if (row.rank != rank) continue;
+      const auto left = now.get(row.name), right = before.get(row.name);
+      if (!left || !right) return true;
+      if (*left != *right) return (*left > *right) == (row.better == Better::greater);
+    }
+  }
+  return false;
+}
+
+std::string write_metrics_text(const Metrics& metrics) {
+  Json object = Json::object();
+  MemberWriter writer(object);
+  describe_numbers(writer, metrics);
+  return dump_json(object);
+}
+
+Metrics parse_metrics_text(std::string_view text) {
+  const Json json = parse_json(text);
+  MemberReader reader(json, "");
+  Metrics metrics;
+  describe_numbers(reader, metrics);
+  return metrics;
+}
+
+}  // namespace graft
