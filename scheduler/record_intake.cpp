@@ -81,6 +81,14 @@ bool all_finite(std::initializer_list<double> values) {
   return true;
 }
 
+// What validation said of an epoch; where there is none the last epoch is kept, not the best.
+std::string validation_words(const EpochEnded& ended) {
+  if (!ended.valid_accuracy) return ", no validation rows";
+  const std::string loss = ended.valid_loss ? fixed(*ended.valid_loss, 4) : "not a number";
+  return ", validation loss=" + loss + ", validation accuracy=" + fixed(*ended.valid_accuracy, 4) +
+         (ended.best ? " (best so far)" : "");
+}
+
 }  // namespace
 
 bool RecordIntake::take_in(Run& run, const RunDirectory& directory, UnixTime now) {
@@ -227,8 +235,7 @@ void RecordIntake::add_progress(Batch& batch, const Progress& progress, double t
 void RecordIntake::add_epoch(Batch& batch, const EpochEnded& ended) {
   const RunLane* lane = batch.running_lane(ended.lane);
   if (lane == nullptr) return;
-  if (all_finite({ended.train_loss, ended.train_accuracy, ended.valid_loss, ended.valid_accuracy,
-                  ended.valid_macro_f1})) {
+  if (all_finite({ended.train_loss, ended.train_accuracy})) {
     Checkpoint checkpoint;
     checkpoint.job_id = lane->job.id;
     checkpoint.trial_id = lane->trial.id;
@@ -262,9 +269,7 @@ void RecordIntake::add_epoch(Batch& batch, const EpochEnded& ended) {
   data.valid_macro_f1 = ended.valid_macro_f1;
   const std::string message = "Epoch " + std::to_string(ended.epoch) +
                               " ended: training loss=" + fixed(ended.train_loss, 4) +
-                              ", validation loss=" + fixed(ended.valid_loss, 4) +
-                              ", validation accuracy=" + fixed(ended.valid_accuracy, 4) +
-                              (ended.best ? " (best so far)" : "");
+                              validation_words(ended);
   insert_event(database_,
                {lane->job.id, EventLevel::info, "metrics", message, write_metrics_event_data(data)},
                batch.now);

@@ -159,7 +159,7 @@ struct Checkpoint {
   std::int64_t step = 0;
   int epoch = 0;
   double train_loss = 0, train_accuracy = 0;
-  double valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
+  std::optional<double> valid_loss, valid_accuracy, valid_macro_f1;  // absent: no such number
 };
 
 // One point of the training curve: what the result file lists.

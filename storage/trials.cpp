@@ -51,9 +51,9 @@ Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                       .epoch = static_cast<int>(row.integer(5)),
                       .train_loss = row.real(6),
                       .train_accuracy = row.real(7),
-                      .valid_loss = row.real(8),
-                      .valid_accuracy = row.real(9),
-                      .valid_macro_f1 = row.real(10)};
+                      .valid_loss = row.optional_real(8),
+                      .valid_accuracy = row.optional_real(9),
+                      .valid_macro_f1 = row.optional_real(10)};
   });
 }
 

@@ -82,6 +82,17 @@ Json event_object(const Event& event) {
 }
 
 Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
+  Json metrics = {{"step", checkpoint.step},
+                  {"train_loss", checkpoint.train_loss},
+                  {"train_mean_token_accuracy", checkpoint.train_accuracy}};
+  const auto put = [&](const char* name, const std::optional<double>& value) {
+    if (value) metrics[name] = *value;
+  };
+  put("valid_loss", checkpoint.valid_loss);
+  put("valid_mean_token_accuracy", checkpoint.valid_accuracy);
+  put("full_valid_loss", checkpoint.valid_loss);
+  put("full_valid_mean_token_accuracy", checkpoint.valid_accuracy);
+  put("valid_macro_f1", checkpoint.valid_macro_f1);
   // Only the best epoch is kept, as the version; the others have a name to be told apart by.
   const std::string model = job.fine_tuned_model.value_or(
       "ft:" + job.model + ":" + job.customer_name + ":" + job.suffix.value_or("") + ":" +
@@ -93,15 +104,7 @@ Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
           {"fine_tuning_job_id", checkpoint.job_id},
           {"step_number", checkpoint.step},
           {"epoch", checkpoint.epoch},
-          {"metrics",
-           {{"step", checkpoint.step},
-            {"train_loss", checkpoint.train_loss},
-            {"train_mean_token_accuracy", checkpoint.train_accuracy},
-            {"valid_loss", checkpoint.valid_loss},
-            {"valid_mean_token_accuracy", checkpoint.valid_accuracy},
-            {"full_valid_loss", checkpoint.valid_loss},
-            {"full_valid_mean_token_accuracy", checkpoint.valid_accuracy},
-            {"valid_macro_f1", checkpoint.valid_macro_f1}}}};
+          {"metrics", std::move(metrics)}};
 }
 
 }  // namespace

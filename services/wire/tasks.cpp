@@ -57,13 +57,14 @@ Json point_object(const MetricPoint& point) {
 }
 
 Json epoch_object(const Checkpoint& epoch) {
-  return {{"epoch", epoch.epoch},
-          {"step", epoch.step},
-          {"train_loss", epoch.train_loss},
-          {"train_accuracy", epoch.train_accuracy},
-          {"valid_loss", epoch.valid_loss},
-          {"valid_accuracy", epoch.valid_accuracy},
-          {"valid_macro_f1", epoch.valid_macro_f1}};
+  Json object = {{"epoch", epoch.epoch},
+                 {"step", epoch.step},
+                 {"train_loss", epoch.train_loss},
+                 {"train_accuracy", epoch.train_accuracy}};
+  if (epoch.valid_loss) object["valid_loss"] = *epoch.valid_loss;
+  if (epoch.valid_accuracy) object["valid_accuracy"] = *epoch.valid_accuracy;
+  if (epoch.valid_macro_f1) object["valid_macro_f1"] = *epoch.valid_macro_f1;
+  return object;
 }
 
 }  // namespace

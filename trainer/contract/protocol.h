@@ -152,14 +152,16 @@ struct EpochEnded {
   std::int64_t step = 0;
   double train_loss = 0;  // mean over the epoch
   double train_accuracy = 0;
-  double valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
-  bool best = false;  // best so far on validation accuracy, ties by loss
+  // Absent where there are no validation rows, or the number is none.
+  std::optional<double> valid_loss, valid_accuracy, valid_macro_f1;
+  bool best = false;  // best so far on validation accuracy, ties by loss; without: the last
 };
 
 // Final numbers of a lane, also inside graft.json of its bundle.
 struct LaneMetrics {
   int best_epoch = 0;
-  double train_loss = 0, valid_loss = 0, valid_accuracy = 0, valid_macro_f1 = 0;
+  double train_loss = 0;
+  std::optional<double> valid_loss, valid_accuracy, valid_macro_f1;  // as in EpochEnded
   std::int64_t training_rows = 0, validation_rows = 0, truncated_rows = 0;
   std::int64_t steps = 0, trained_tokens = 0, trainable_parameters = 0;
   double training_seconds = 0, tokens_per_second = 0;

@@ -28,6 +28,10 @@ class MemberWriter {
 
   void operator()(const char* name, const auto& value) { object_[name] = to_json(value); }
   void optional(const char* name, const auto& value) { (*this)(name, value); }
+  // A number that does not exist is absent.
+  void optional(const char* name, const std::optional<double>& value) {
+    if (value && std::isfinite(*value)) (*this)(name, *value);
+  }
 
  private:
   template <class T>

@@ -103,18 +103,18 @@ void describe(auto& member, Of<EpochEnded> auto& ended) {
   member("step", ended.step);
   member("train_loss", ended.train_loss);
   member("train_accuracy", ended.train_accuracy);
-  member("valid_loss", ended.valid_loss);
-  member("valid_accuracy", ended.valid_accuracy);
-  member("valid_macro_f1", ended.valid_macro_f1);
+  member.optional("valid_loss", ended.valid_loss);
+  member.optional("valid_accuracy", ended.valid_accuracy);
+  member.optional("valid_macro_f1", ended.valid_macro_f1);
   member("best", ended.best);
 }
 
 void describe(auto& member, Of<LaneMetrics> auto& metrics) {
   member("best_epoch", metrics.best_epoch);
   member("train_loss", metrics.train_loss);
-  member("valid_loss", metrics.valid_loss);
-  member("valid_accuracy", metrics.valid_accuracy);
-  member("valid_macro_f1", metrics.valid_macro_f1);
+  member.optional("valid_loss", metrics.valid_loss);
+  member.optional("valid_accuracy", metrics.valid_accuracy);
+  member.optional("valid_macro_f1", metrics.valid_macro_f1);
   member("training_rows", metrics.training_rows);
   member("validation_rows", metrics.validation_rows);
   member("truncated_rows", metrics.truncated_rows);

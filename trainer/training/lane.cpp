@@ -4,7 +4,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "trainer/contract/seeded_random.h"
@@ -170,8 +169,6 @@ std::span<const std::size_t> next_rows(Lane& lane) {
 
 Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
                     const std::function<void()>& after_batch) {
-  constexpr double none = std::numeric_limits<double>::quiet_NaN();
-  if (data.rows.size() == 0) return {none, none, none};
   const at::NoGradGuard no_gradients;
   std::vector<std::int64_t> predicted(data.rows.size());
   double loss = 0;

@@ -117,8 +117,8 @@ struct Evaluation {
   double loss = 0, accuracy = 0, macro_f1 = 0;  // loss: mean over the rows
 };
 
-// Without dropout. NaN for no rows. Calls after_batch() between batches, so that a long evaluation
-// is no silence.
+// Without dropout, of at least one row. Calls after_batch() between batches, so that a long
+// evaluation is no silence.
 Evaluation evaluate(Engine& engine, const TaskModel& model, const LaneData& data,
                     const std::function<void()>& after_batch);
 

@@ -18,6 +18,16 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// Without validation rows the last epoch counts. A loss that is no number is worse than any.
+bool is_better(const EpochEnded& epoch, const EpochEnded& best) {
+  if (!epoch.valid_accuracy) return true;
+  if (epoch.valid_loss.has_value() != best.valid_loss.has_value())
+    return epoch.valid_loss.has_value();
+  if (epoch.valid_accuracy != best.valid_accuracy)
+    return epoch.valid_accuracy > best.valid_accuracy;
+  return epoch.valid_loss < best.valid_loss;
+}
+
 }  // namespace
 
 std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
@@ -63,23 +73,20 @@ std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {
 }
 
 EpochEnded end_epoch(Engine& engine, Lane& lane, const std::function<void()>& after_batch) {
-  const Evaluation evaluation = evaluate(engine, lane.model, lane.validation, after_batch);
   EpochEnded ended;
   ended.lane = lane.index;
   ended.epoch = static_cast<int>(lane.step / lane.steps_per_epoch);
   ended.step = lane.step;
   ended.train_loss = lane.epoch_sums.mean_loss();
   ended.train_accuracy = lane.epoch_sums.accuracy();
-  ended.valid_loss = evaluation.loss;
-  ended.valid_accuracy = evaluation.accuracy;
-  ended.valid_macro_f1 = evaluation.macro_f1;
-  const bool validated = lane.validation.rows.size() > 0;  // without rows the last epoch counts
-  const bool better = !lane.best || !validated ||
-                      ended.valid_accuracy > lane.best->numbers.valid_accuracy ||
-                      (ended.valid_accuracy == lane.best->numbers.valid_accuracy &&
-                       ended.valid_loss < lane.best->numbers.valid_loss);
-  ended.best = better;
-  if (better) lane.best = BestEpoch{ended, lane.optimizer->snapshot()};
+  if (lane.validation.rows.size() > 0) {
+    const Evaluation evaluation = evaluate(engine, lane.model, lane.validation, after_batch);
+    if (std::isfinite(evaluation.loss)) ended.valid_loss = evaluation.loss;
+    ended.valid_accuracy = evaluation.accuracy;
+    ended.valid_macro_f1 = evaluation.macro_f1;
+  }
+  ended.best = !lane.best || is_better(ended, lane.best->numbers);
+  if (ended.best) lane.best = BestEpoch{ended, lane.optimizer->snapshot()};
   lane.epoch_sums = {};
   return ended;
 }

@@ -46,7 +46,7 @@ TEST_CASE("different lanes trained together equal the same lanes trained alone")
     REQUIRE(epochs.size() == own_epochs.size());
     for (std::size_t e = 0; e < epochs.size(); ++e) {
       CHECK(std::abs(epochs[e].train_loss - own_epochs[e].train_loss) < 1e-5);
-      CHECK(std::abs(epochs[e].valid_loss - own_epochs[e].valid_loss) < 1e-5);
+      CHECK(std::abs(*epochs[e].valid_loss - *own_epochs[e].valid_loss) < 1e-5);
       CHECK(epochs[e].valid_accuracy == own_epochs[e].valid_accuracy);
     }
     const ArchiveFiles mine = bundle(scratch.path() / "together", k), other = bundle(directory, 0);
@@ -178,7 +178,34 @@ TEST_CASE("without validation rows the last epoch counts") {
   const auto finished = all<LaneFinished>(records);
   REQUIRE(finished.size() == 1);
   CHECK(finished[0].metrics.best_epoch == 2);
-  CHECK(std::isnan(finished[0].metrics.valid_loss));
+  CHECK_FALSE(finished[0].metrics.valid_loss.has_value());
+}
+
+TEST_CASE("three rows of three classes are learned; numbers that do not exist are nowhere") {
+  const ScratchDirectory scratch;
+  LaneOrder lane = tiny_lane(scratch, "a", 3, 3, 1);
+  lane.n_epochs = 3;
+  for (const double fraction : {0.0, 0.1}) {  // of one row a class none can be spared
+    lane.validation_fraction = fraction;
+    const auto directory = scratch.path() / ("run" + std::to_string(fraction));
+    const auto records = run(tiny_order({lane}), directory);
+    const auto epochs = all<EpochEnded>(records);
+    REQUIRE(epochs.size() == 3);
+    for (const EpochEnded& epoch : epochs) {
+      CHECK(std::isfinite(epoch.train_loss));
+      CHECK_FALSE(epoch.valid_loss.has_value());
+      CHECK_FALSE(epoch.valid_accuracy.has_value());
+      CHECK_FALSE(epoch.valid_macro_f1.has_value());
+      CHECK(epoch.best);
+    }
+    REQUIRE(all<LaneFinished>(records).size() == 1);
+    CHECK(all<LaneFinished>(records)[0].metrics.best_epoch == 3);
+    for (const std::string& text :
+         {read_text(directory / "records.jsonl"), bundle(directory, 0).at("graft.json")}) {
+      CHECK(text.find("valid_loss") == std::string::npos);
+      CHECK(text.find("nan") == std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("a second worker is refused the run directory of a living one") {
