@@ -8,6 +8,7 @@
 
 #include "trainer/contract/seeded_random.h"
 #include "trainer/tasks/metrics.h"
+#include "trainer/text/data_findings.h"
 #include "trainer/text/dataset.h"
 #include "trainer/training/learning_rate.h"
 
@@ -110,6 +111,8 @@ std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneC
       training->labels, order.training_file.name, validation ? &validation->labels : nullptr,
       validation ? order.validation_file->name : "", order.validation_fraction, order.seed);
   LaneInput input;
+  input.notes = find_in_data(*training, order.training_file.name, validation.get(),
+                             validation ? order.validation_file->name : "", plan);
   input.labels = std::move(plan.labels);
   input.training = choose(*training, std::move(plan.training));
   input.validation = choose(validation ? *validation : *training, std::move(plan.validation));

@@ -82,6 +82,7 @@ struct Lane {
 struct LaneInput {
   std::vector<std::string> labels;  // in class-id order
   LaneData training, validation;
+  std::vector<DataNote> notes;  // for the customer, before training starts
 };
 
 // Reads, checks and tokenizes the lane's files; no tensors, so another thread may do it. nullopt:
