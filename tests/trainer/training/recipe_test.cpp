@@ -167,7 +167,8 @@ TEST_CASE("long texts are cut and counted once") {
   REQUIRE(ready.size() == 1);
   CHECK(ready[0].truncated_rows > 20);
   CHECK(ready[0].truncated_rows <= 40);
-  CHECK(all<Notice>(records).empty());  // what customers read is made of the record
+  for (const Notice& notice : all<Notice>(records))  // what customers read is made of the record
+    CHECK(notice.message.find("cut") == std::string::npos);
 }
 
 TEST_CASE("without validation rows the last epoch counts") {
