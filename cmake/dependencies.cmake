@@ -1,5 +1,6 @@
 # Every third-party library, in one place. Debian 12 has them all but LibTorch.
 find_package(Threads REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
 find_package(OpenSSL 3 REQUIRED)

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
-#include <vector>
+#include <variant>
 
 #include "services/http/message.h"
 #include "services/http/router.h"
 #include "services/wire/json.h"
+#include "trainer/contract/data_bytes.h"
 #include "trainer/contract/row_shape.h"
+#include "trainer/contract/separated.h"
 
 namespace graft {
 
@@ -31,7 +33,6 @@ struct Fault {
 struct Line {
   std::string text;
   std::size_t number = 0;
-  std::string_view on;  // the line and all after it
 };
 
 // The first line that is not blank; nullopt: there is none in what was read.
@@ -40,7 +41,7 @@ std::optional<Line> first_line(std::string_view head) {
   while (!head.empty()) {
     const auto line = head.substr(0, head.find('\n'));
     ++number;
-    if (line.find_first_not_of(" \t\r") != line.npos) return Line{std::string(line), number, head};
+    if (line.find_first_not_of(" \t\r") != line.npos) return Line{std::string(line), number};
     head.remove_prefix(std::min(line.size() + 1, head.size()));
   }
   return std::nullopt;
@@ -62,49 +63,6 @@ void check_json_line(const Line& line, const Fault& fault) {
                               "\" is missing; every row needs a text and a label.");
 }
 
-// Columns of the header record, quotes taken off as RFC 4180 says; nullopt: a quote stays open.
-std::optional<std::vector<std::string>> columns_of(std::string_view head, char separator) {
-  std::vector<std::string> columns(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < head.size(); ++i) {
-    const char c = head[i];
-    if (quoted) {
-      if (c != '"')
-        columns.back() += c;
-      else if (i + 1 < head.size() && head[i + 1] == '"')
-        columns.back() += '"', ++i;
-      else
-        quoted = false;
-    } else if (c == '"' && columns.back().empty()) {
-      quoted = true;
-    } else if (c == separator) {
-      columns.emplace_back();
-    } else if (c == '\n') {
-      break;
-    } else if (c != '\r') {
-      columns.back() += c;
-    }
-  }
-  if (quoted) return std::nullopt;
-  return columns;
-}
-
-void check_header(const Line& line, char separator, const Fault& fault) {
-  auto columns = columns_of(line.on, separator);
-  if (!columns) fault.at(line.number, "a quote in the header is not closed.");
-  for (std::string& column : *columns) column = column_name(column);
-  const auto has = [&](std::string_view name) {
-    return std::find(columns->begin(), columns->end(), name) != columns->end();
-  };
-  // Columns without a name (an index that a spreadsheet wrote) are ignored, however many.
-  for (auto column = columns->begin(); column != columns->end(); ++column)
-    if (!column->empty() && std::find(columns->begin(), column, *column) != column)
-      fault.at(line.number, "the header names column \"" + *column + "\" twice.");
-  if (const auto missing = missing_member(has); !missing.empty())
-    fault.at(line.number, "the header has no column \"" + std::string(missing) +
-                              "\"; every row needs a text and a label.");
-}
-
 }  // namespace
 
 void check_file_shape(const std::filesystem::path& path, const std::string& filename,
@@ -118,16 +76,21 @@ void check_file_shape(const std::filesystem::path& path, const std::string& file
   stream.read(head.data(), static_cast<std::streamsize>(head.size()));
   head.resize(static_cast<std::size_t>(stream.gcount()));
   if (head.empty()) fault.at(0, "is empty or cannot be read; upload it again.");
-  if (head.starts_with("\xEF\xBB\xBF")) head.erase(0, 3);
+  DecodedData decoded;
+  decode_data(head, most_bytes_read, true, decoded);
+  if (!decoded.problem.empty()) fault.at(0, decoded.problem + ".");
 
-  const auto line = first_line(head);
+  const auto line = first_line(decoded.text);
   if (!line) fault.at(0, "has no rows.");
   if (line->text.size() > most_line_bytes) fault.at(line->number, "is longer than 1 MiB.");
   if (!is_utf8(line->text)) fault.at(line->number, "is not UTF-8.");
-  if (format == DataFormat::jsonl)
+  if (format == DataFormat::jsonl) {
     check_json_line(*line, fault);
-  else
-    check_header(*line, format == DataFormat::csv ? ',' : '\t', fault);
+  } else {
+    const auto header = read_separated_header(decoded.text, *format);
+    if (const auto* bad = std::get_if<HeaderFault>(&header))
+      fault.at(static_cast<std::size_t>(bad->line), bad->problem + ".");
+  }
 }
 
 }  // namespace graft

@@ -25,9 +25,30 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
+// Bytes of the blank that the text begins with; 0: it begins with none.
+std::size_t blank_at(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  if (byte(0) < 0x80) return text[0] == ' ' || (text[0] >= '\t' && text[0] <= '\r') ? 1 : 0;
+  if (byte(0) < 0xE0) {
+    const unsigned point = (byte(0) & 0x1FU) << 6 | (byte(1) & 0x3FU);
+    return point == 0x85 || point == 0xA0 || point == 0xAD || point == 0x61C ? 2 : 0;
+  }
+  if (byte(0) >= 0xF0) return 0;
+  const unsigned point = (byte(0) & 0x0FU) << 12 | (byte(1) & 0x3FU) << 6 | (byte(2) & 0x3FU);
+  const bool blank = point == 0x1680 || point == 0x180E || (point >= 0x2000 && point <= 0x200F) ||
+                     (point >= 0x2028 && point <= 0x202F) || (point >= 0x205F && point <= 0x2064) ||
+                     (point >= 0x2066 && point <= 0x206F) || point == 0x3000 || point == 0xFEFF;
+  return blank ? std::min<std::size_t>(3, text.size()) : 0;
+}
+
 }  // namespace
 
 std::optional<DataFormat> data_format_of(std::string_view file_name) {
+  if (file_name.size() > 3 && lower_case(file_name.substr(file_name.size() - 3)) == ".gz")
+    file_name.remove_suffix(3);
   const std::size_t dot = file_name.rfind('.');
   if (dot == std::string_view::npos) return std::nullopt;
   const std::string suffix = lower_case(file_name.substr(dot));
@@ -61,10 +82,32 @@ std::string column_name(std::string_view field) {
 }
 
 std::string_view trim(std::string_view text) {
-  constexpr std::string_view white_space = " \t\r\n\v\f";
-  const std::size_t begin = text.find_first_not_of(white_space);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(white_space) - begin + 1);
+  while (!text.empty()) {
+    const std::size_t length = blank_at(text);
+    if (length == 0) break;
+    text.remove_prefix(length);
+  }
+  while (!text.empty()) {
+    std::size_t begin = text.size() - 1;
+    while (begin > 0 && text.size() - begin < 3 && (text[begin] & 0xC0) == 0x80) --begin;
+    if (blank_at(text.substr(begin)) != text.size() - begin) break;
+    text.remove_suffix(text.size() - begin);
+  }
+  return text;
+}
+
+bool is_invisible(char32_t c) {
+  const auto within = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
+  return within(0x80, 0x9F) || c == 0xAD || c == 0x34F || c == 0x61C || c == 0x180E ||
+         c == 0x200B || c == 0x200E || c == 0x200F || within(0x2028, 0x202E) ||
+         within(0x2060, 0x206F) || c == 0xFEFF || within(0xFFF9, 0xFFFB) ||
+         within(0xE0000, 0xE007F);
+}
+
+std::string_view cut_text(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (text[bytes] & 0xC0) == 0x80) --bytes;
+  return text.substr(0, bytes);
 }
 
 }  // namespace graft

@@ -12,7 +12,8 @@ namespace graft {
 
 enum class DataFormat { jsonl, csv, tsv };
 
-// By the name's suffix in any case (.jsonl .ndjson .json, .csv, .tsv); nullopt: none of them.
+// By the name's suffix in any case (.jsonl .ndjson .json, .csv, .tsv), one of .gz passed over;
+// nullopt: none of them.
 std::optional<DataFormat> data_format_of(std::string_view file_name);
 
 // Names of the members or columns that hold a row's text, pair and label. An empty pair: one text a
@@ -37,9 +38,19 @@ std::optional<RowShape> find_shape(const HasMember& has);
 // What a row lacks to have one of the shapes; empty: nothing.
 std::string_view missing_member(const HasMember& has);
 
-// A column's name as a header means it: white space off its ends, ASCII letters in lower case.
+// A column's name as a header means it: blanks off its ends, ASCII letters in lower case.
 std::string column_name(std::string_view field);
 
-std::string_view trim(std::string_view text);  // ASCII white space off both ends
+// Blanks off both ends, for labels, column names and whether a text is empty: ASCII white space,
+// every space and line end of Unicode (no-break, em, ideographic …), and what has no width
+// (zero-width space and joiners, word joiner, byte order mark, soft hyphen, direction marks).
+std::string_view trim(std::string_view text);
+
+// The code point is invisible or changes the direction of what follows, and no script needs it
+// within a word (the joiners U+200C and U+200D do stand within words).
+bool is_invisible(char32_t code_point);
+
+// At most `bytes` of the text's start, whole characters.
+std::string_view cut_text(std::string_view text, std::size_t bytes);
 
 }  // namespace graft

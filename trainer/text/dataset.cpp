@@ -2,11 +2,14 @@
 #include "trainer/text/dataset.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 #include <string_view>
 #include <utility>
 
+#include "trainer/contract/data_bytes.h"
 #include "trainer/contract/seeded_random.h"
 #include "trainer/text/dataset_reading.h"
 #include "trainer/text/mapped_file.h"
@@ -15,29 +18,33 @@
 namespace graft {
 namespace {
 
-constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+// Of a fault's sentence, the first and each further one.
+constexpr std::size_t most_bytes_of_first = 1024, most_bytes_of_further = 240;
 
 std::string describe(const std::string& file_name, std::int64_t line, const std::string& problem) {
   const std::string place = line > 0 ? file_name + " line " + std::to_string(line) : file_name;
   return place + ": " + problem;
 }
 
+std::string code_point_name(char32_t point) {
+  std::array<char, 16> name{};
+  std::snprintf(name.data(), name.size(), "U+%04X", static_cast<unsigned>(point));
+  return name.data();
+}
+
 void read_text(std::string_view text, const DataFile& file, RowCollector& rows) {
-  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
-    rows.fail(0, {"", "the file is UTF-16; save it as UTF-8"});
-  }
-  std::size_t offset = 0;
-  if (text.starts_with(byte_order_mark)) {
-    offset = byte_order_mark.size();
-    text.remove_prefix(offset);
-  }
+  DecodedData decoded;
+  decode_data(text, max_decoded_bytes, false, decoded);
+  if (!decoded.problem.empty()) rows.fail(0, {"", decoded.problem});
+  for (std::string& note : decoded.notes) rows.note({"info", std::move(note)});
+  text = decoded.text;
+  const std::size_t offset = decoded.offset;
+  if (text.empty()) rows.fail(0, {"", "the file is empty"});
   const std::optional<DataFormat> format = data_format_of(file.name);
   if (format == DataFormat::jsonl) {
     read_jsonl(text, offset, rows);
-  } else if (format == DataFormat::csv) {
-    read_separated(text, offset, ',', rows);
-  } else if (format == DataFormat::tsv) {
-    read_separated(text, offset, '\t', rows);
+  } else if (format) {
+    read_separated(text, offset, *format, rows);
   } else {
     rows.fail(0, {"", "the name tells no known format; it must end in .jsonl, .csv or .tsv"});
   }
@@ -68,13 +75,15 @@ std::vector<std::int32_t> known_class_ids(const LabelColumn& validation, const s
   }
   std::vector<std::int32_t> ids;
   ids.reserve(validation.ids.size());
+  FaultList faults(FileRole::validation, name);
   for (std::size_t row = 0; row < validation.ids.size(); ++row) {
     const auto own = static_cast<std::size_t>(validation.ids[row]);
     if (class_of[own] < 0)
-      throw DataError(FileRole::validation, name, validation.lines[row], "label",
-                      "the label \"" + validation.labels[own] + "\" is on no training row");
+      faults.add(validation.lines[row],
+                 {"label", "the label \"" + validation.labels[own] + "\" is on no training row"});
     ids.push_back(class_of[own]);
   }
+  faults.throw_if_any();
   return ids;
 }
 
@@ -104,32 +113,59 @@ std::string DataError::param() const {
   return role == FileRole::training ? "training_file" : "validation_file";
 }
 
+void FaultList::add(std::int64_t line, const RowFault& fault) {
+  if (count_ == 0) {
+    first_line_ = line;
+    first_member_ = fault.member;
+    text_ = cut_text(fault.problem, most_bytes_of_first);
+  } else if (count_ < static_cast<std::int64_t>(most_faults_told)) {
+    const std::string_view problem = cut_text(fault.problem, most_bytes_of_further);
+    text_ += "\nline " + std::to_string(line) + ": " + std::string(problem);
+    if (problem.size() < fault.problem.size()) text_ += "…";
+  }
+  ++count_;
+}
+
+void FaultList::throw_if_any() const {
+  if (count_ == 0) return;
+  const auto more = count_ - static_cast<std::int64_t>(most_faults_told);
+  const std::string rest = more <= 0 ? ""
+                                     : "\n(and " + std::to_string(more) + " more bad " +
+                                           (more == 1 ? "line)" : "lines)");
+  throw DataError(role_, file_name_, first_line_, first_member_, text_ + rest);
+}
+
 RowCollector::RowCollector(FileRole role, std::string file_name)
-    : role_(role), file_name_(std::move(file_name)) {}
+    : role_(role), file_name_(std::move(file_name)), faults_(role_, file_name_) {}
 
 void RowCollector::add(Row row) {
-  if (!first_fault_) rows_.push_back(std::move(row));
+  if (faults_.empty()) rows_.push_back(std::move(row));
 }
 
 void RowCollector::add_fault(std::int64_t line, RowFault fault) {
-  if (first_fault_) {
-    ++further_faults_;
-    return;
-  }
-  first_fault_ = {line, std::move(fault)};
+  faults_.add(line, fault);
   rows_ = {};
 }
 
-std::vector<Row> RowCollector::finish() {
-  if (first_fault_) {
-    if (further_faults_ > 0) {
-      first_fault_->fault.problem += " (and " + std::to_string(further_faults_) + " more bad " +
-                                     (further_faults_ == 1 ? "line)" : "lines)");
-    }
-    fail(first_fault_->line, first_fault_->fault);
-  }
+void RowCollector::count_long_quotation(std::int64_t line, bool doubtful) {
+  (doubtful ? doubtful_quotations_ : long_quotations_).add(line);
+}
+
+DataRows RowCollector::finish() {
+  faults_.throw_if_any();
   if (rows_.empty()) fail(0, {"", "the file has no rows"});
-  return std::move(rows_);
+  const auto tell = [&](const char* level, const Tally& tally, const std::string& what) {
+    if (tally.count == 0) return;
+    const std::string first = ", the first in line " + std::to_string(tally.first_line);
+    note({level, what + ": " + std::to_string(tally.count) + first + "."});
+  };
+  tell("info", trimmed_labels_, "Labels from whose ends blanks were removed");
+  tell("info", long_quotations_, "Rows with a quoted field of several lines");
+  tell(
+      "warn", doubtful_quotations_,
+      "Rows read as one though each of their lines looks like a row, for a quotation runs over the "
+      "line ends; if the quotes are part of the texts, write them twice and quote the whole field");
+  return {std::move(rows_), std::move(notes_)};
 }
 
 void RowCollector::fail(std::int64_t line, const RowFault& fault) const {
@@ -170,9 +206,21 @@ std::optional<RowFault> check_row(const Row& row, const RowShape& shape) {
                                   " bytes; a label is the name of a class, at most " +
                                   std::to_string(max_label_bytes) + " bytes long");
   }
+  for (const auto& [member, text] :
+       {std::pair(shape.text, std::string_view(row.text)),
+        std::pair(shape.pair, std::string_view(row.text_pair ? *row.text_pair : ""))})
+    if (text.find('\0') != text.npos)
+      return fault(member, "holds NUL (\\u0000), which no text has");
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
   if (std::any_of(row.label.begin(), row.label.end(), is_control)) {
     return fault(shape.label, "is a label with a line end or another control character");
+  }
+  for (std::size_t position = 0; position < row.label.size();) {
+    const char32_t point = next_code_point(row.label, position);
+    if (is_invisible(point))
+      return fault(shape.label, "is a label with the invisible character " +
+                                    code_point_name(point) +
+                                    "; remove it, or labels that look alike are different classes");
   }
   return std::nullopt;
 }
@@ -180,6 +228,10 @@ std::optional<RowFault> check_row(const Row& row, const RowShape& shape) {
 // ---- Files, tasks and splits -------------------------------------------------------------------
 
 std::vector<Row> read_rows(const DataFile& file, FileRole role) {
+  return read_data(file, role).rows;
+}
+
+DataRows read_data(const DataFile& file, FileRole role) {
   RowCollector rows(role, file.name);
   try {
     const MappedFile mapped(file.path);

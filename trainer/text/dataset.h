@@ -12,17 +12,19 @@
 #include <vector>
 
 #include "trainer/contract/protocol.h"
+#include "trainer/contract/separated.h"
 
 namespace graft {
 
-inline constexpr std::size_t max_line_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t max_label_bytes = 256;
 inline constexpr std::size_t max_classes = 4096;
 
 enum class FileRole { training, validation };
 
+inline constexpr std::size_t most_faults_told = 20;
+
 // what() is for the customer: `train.jsonl line 17: member "label" is missing; every row needs a
-// label (3 more bad lines)`.
+// label`, further faults a line each below it, most_faults_told in all, and how many more.
 class DataError : public std::runtime_error {
  public:
   // line 0: the file as a whole; member empty: none.
@@ -43,9 +45,22 @@ struct Row {
   std::int64_t line = 0;                 // where the row began
 };
 
+// What a customer should know of a file that was read: the message begins with a capital letter and
+// does not name the file.
+struct DataNote {
+  std::string level;  // info | warn
+  std::string message;
+};
+
+struct DataRows {
+  std::vector<Row> rows;
+  std::vector<DataNote> notes;
+};
+
 // Rows in file order. The suffix of file.name picks the format (.jsonl .ndjson .json .csv .tsv).
 // Memory: the rows, not the file. Throws DataError; a file that cannot be opened is one, too.
-std::vector<Row> read_rows(const DataFile& file, FileRole role);
+DataRows read_data(const DataFile& file, FileRole role);
+std::vector<Row> read_rows(const DataFile& file, FileRole role);  // the rows alone
 
 // The labels of a file, apart from its texts.
 struct LabelColumn {

@@ -1,6 +1,9 @@
 // JSON Lines: {"text", "label"} and its relatives, and OpenAI's {"messages"}. The first row decides
 // the shape, every other row must have it. Members beyond the shape are ignored.
+#include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "trainer/text/dataset_reading.h"
 
@@ -102,7 +105,7 @@ class MessagesReader {
       return RowFault{"messages",
                       "the last message is not the assistant's; its content is the row's label"};
     }
-    row.label = trim(content);
+    row.label = content;
     return check_system(system, row.line);
   }
 
@@ -130,18 +133,46 @@ std::string list_members(const Json& object) {
   return list.empty() ? "none" : list;
 }
 
+// Called for each event of a parse: the first member that its object has twice.
+struct TwiceFinder {
+  std::string member;
+  std::vector<std::vector<std::string>> open;  // names of each open object
+
+  bool operator()(int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) {
+      open.emplace_back();
+    } else if (event == Json::parse_event_t::object_end) {
+      open.pop_back();
+    } else if (event == Json::parse_event_t::key && !open.empty()) {
+      const auto& name = parsed.get_ref<const std::string&>();
+      auto& names = open.back();
+      const auto place = std::lower_bound(names.begin(), names.end(), name);
+      if (place != names.end() && *place == name) {
+        if (member.empty()) member = name.empty() ? "(without a name)" : name;
+      } else {
+        names.insert(place, name);
+      }
+    }
+    return true;
+  }
+};
+
 class JsonlReader {
  public:
   std::optional<RowFault> read(std::string_view line, Row& row) {
     Json object;
+    TwiceFinder twice;
     try {
-      object = Json::parse(line);
+      object = Json::parse(line, std::ref(twice));
     } catch (const Json::parse_error& error) {
       return RowFault{"", "not valid JSON at byte " + std::to_string(error.byte) +
                               "; each line must hold one whole JSON object"};
     } catch (const Json::exception&) {  // a number beyond all range
       return RowFault{"", "not valid JSON; each line must hold one whole JSON object"};
     }
+    if (!twice.member.empty())
+      return RowFault{twice.member, "member " + in_quotes(cut_text(twice.member, 64)) +
+                                        " stands twice in the row; readers differ in which counts"};
     if (!object.is_object()) {
       return RowFault{"", "not a JSON object but " + std::string(object.type_name()) +
                               "; each line must hold one, such as {\"text\": …, \"label\": …}"};
@@ -149,18 +180,39 @@ class JsonlReader {
     if (!shape_) {
       if (auto fault = choose_shape(object)) return fault;
     }
+    if (auto fault = check_names(object)) return fault;
     if (auto fault = read_members(object, row)) return fault;
+    const std::string_view label = trim(row.label);
+    if (label.size() < row.label.size()) {
+      trimmed = true;
+      row.label = std::string(label);
+    }
     return check_row(row, *shape_);
   }
 
+  bool trimmed = false;  // blanks were removed from the label of a row
+
  private:
+  // `Label` beside `label`: which is meant?
+  std::optional<RowFault> check_names(const Json& object) const {
+    for (const auto& [name, value] : object.items())
+      for (const std::string_view meant : {shape_->text, shape_->pair, shape_->label})
+        if (name != meant && !meant.empty() && column_name(name) == meant &&
+            find(object, meant) != nullptr)
+          return RowFault{std::string(meant), "members " + in_quotes(meant) + " and " +
+                                                  in_quotes(name) +
+                                                  " differ by case or blanks only; remove one"};
+    return std::nullopt;
+  }
+
   std::optional<RowFault> choose_shape(const Json& object) {
     shape_ = find(object, "messages") != nullptr
                  ? messages_shape
                  : find_shape([&](std::string_view name) { return find(object, name) != nullptr; });
     if (shape_) return std::nullopt;
-    return RowFault{"text", "no member holds the text; name it " + std::string(known_text_members) +
-                                "; the members are: " + list_members(object)};
+    return RowFault{"text",
+                    "no member holds the text; name it " + std::string(known_text_members) +
+                        "; the members are: " + std::string(cut_text(list_members(object), 300))};
   }
 
   std::optional<RowFault> read_members(const Json& object, Row& row) {
@@ -176,7 +228,6 @@ class JsonlReader {
                                                     " either all rows are pairs or none"};
     }
     if (auto fault = read_label(object, shape_->label, row.label)) return fault;
-    if (shape_->label == "completion") row.label = trim(row.label);
     return std::nullopt;
   }
 
@@ -208,7 +259,9 @@ void read_jsonl(std::string_view text, std::size_t file_offset, RowCollector& ro
     Row row;
     row.line = line_number;
     std::optional<RowFault> fault = find_bad_bytes(line, offset);
+    reader.trimmed = false;
     if (!fault) fault = reader.read(line, row);
+    if (reader.trimmed) rows.count_trimmed_label(line_number);
     if (fault) {
       rows.add_fault(line_number, *std::move(fault));
     } else {

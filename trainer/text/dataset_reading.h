@@ -26,7 +26,23 @@ std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset
 // A finished row's own checks: something in text, pair and label; a label that fits in a list.
 std::optional<RowFault> check_row(const Row& row, const RowShape& shape);
 
-// Keeps rows until the first fault, then only counts.
+// The first faults of a file, by line, as one refusal of bounded length.
+class FaultList {
+ public:
+  FaultList(FileRole role, std::string file_name) : role_(role), file_name_(std::move(file_name)) {}
+
+  void add(std::int64_t line, const RowFault& fault);
+  bool empty() const { return count_ == 0; }
+  void throw_if_any() const;
+
+ private:
+  FileRole role_;
+  std::string file_name_;
+  std::int64_t count_ = 0, first_line_ = 0;
+  std::string first_member_, text_;
+};
+
+// Keeps rows until the first fault; of what was changed or is doubtful, how often and where first.
 class RowCollector {
  public:
   RowCollector(FileRole role, std::string file_name);
@@ -34,27 +50,35 @@ class RowCollector {
   void add(Row row);
   void add_fault(std::int64_t line, RowFault fault);
 
+  void note(DataNote note) { notes_.push_back(std::move(note)); }
+  void count_trimmed_label(std::int64_t line) { trimmed_labels_.add(line); }
+  // A row whose quotation runs over line ends; doubtful: each of its lines might be a row.
+  void count_long_quotation(std::int64_t line, bool doubtful);
+
   // Throws DataError where a fault was added or no row.
-  std::vector<Row> finish();
+  DataRows finish();
 
   // For a fault that leaves nothing to read on.
   [[noreturn]] void fail(std::int64_t line, const RowFault& fault) const;
 
  private:
-  struct Fault {
-    std::int64_t line;
-    RowFault fault;
+  struct Tally {
+    std::int64_t count = 0, first_line = 0;
+    void add(std::int64_t line) {
+      if (count++ == 0) first_line = line;
+    }
   };
   FileRole role_;
   std::string file_name_;
   std::vector<Row> rows_;
-  std::optional<Fault> first_fault_;
-  std::int64_t further_faults_ = 0;
+  std::vector<DataNote> notes_;
+  Tally trimmed_labels_, long_quotations_, doubtful_quotations_;
+  FaultList faults_;
 };
 
 // The whole file without its byte order mark; file_offset: bytes cut off before `text`.
 void read_jsonl(std::string_view text, std::size_t file_offset, RowCollector& rows);
-void read_separated(std::string_view text, std::size_t file_offset, char separator,
+void read_separated(std::string_view text, std::size_t file_offset, DataFormat format,
                     RowCollector& rows);
 
 }  // namespace graft

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Of reading files into rows and rows into tokens: moves on where the same bytes give others.
-constexpr int reading_version = 1;
+constexpr int reading_version = 2;
 
 }  // namespace
 
@@ -66,7 +66,7 @@ std::shared_ptr<const TokenizedFile> TokenCache::get(const DataFile& file, FileR
   if (open != open_.end()) return open->second;
   std::shared_ptr<const TokenizedFile> tokens = load(key);
   if (!tokens) {
-    auto bytes = write_tokenized_file(read_rows(file, role), tokenizer_,
+    auto bytes = write_tokenized_file(read_data(file, role), tokenizer_,
                                       static_cast<std::size_t>(max_length), key, stop);
     if (!bytes) return nullptr;
     if (store(key, *bytes)) tokens = load(key);

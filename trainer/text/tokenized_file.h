@@ -27,6 +27,8 @@ struct TokenizedFile {
   std::span<const std::uint8_t> truncated;  // (rows) 1: cut at max_length
   std::int32_t largest_id = -1;             // -1: no tokens
   LabelColumn labels;
+  std::span<const std::uint64_t> text_hashes;  // (rows) equal where text and pair are
+  std::vector<DataNote> notes;                 // of its reading
 
   std::size_t rows() const { return truncated.size(); }
   // Rows of the file as a lane trains on them.
@@ -35,9 +37,8 @@ struct TokenizedFile {
 
 // Tokenizes all rows into such bytes. key: 64 characters that say of what, see TokenCache.
 // nullopt: stop() said so, asked every few hundred rows.
-std::optional<std::string> write_tokenized_file(const std::vector<Row>& rows,
-                                                const Tokenizer& tokenizer, std::size_t max_length,
-                                                std::string_view key,
+std::optional<std::string> write_tokenized_file(const DataRows& data, const Tokenizer& tokenizer,
+                                                std::size_t max_length, std::string_view key,
                                                 const std::function<bool()>& stop);
 
 // A view of the bytes, which owner keeps. Throws TokenizedFileError.

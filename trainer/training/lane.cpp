@@ -4,12 +4,12 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "trainer/contract/seeded_random.h"
 #include "trainer/model/token_bounds.h"
 #include "trainer/tasks/metrics.h"
+#include "trainer/text/data_findings.h"
 #include "trainer/text/dataset.h"
 #include "trainer/training/learning_rate.h"
 
@@ -150,6 +150,8 @@ std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneC
       validation ? order.validation_file->name : "", order.validation_fraction, order.seed);
   LaneInput input;
   input.shape = training->labels.pairs ? InputShape::pair : InputShape::text;
+  input.notes = find_in_data(*training, order.training_file.name, validation.get(),
+                             validation ? order.validation_file->name : "", plan);
   input.labels = std::move(plan.labels);
   input.training = choose(*training, std::move(plan.training));
   input.validation = choose(validation ? *validation : *training, std::move(plan.validation));

@@ -90,6 +90,7 @@ struct LaneInput {
   InputShape shape = InputShape::text;
   std::vector<std::string> labels;  // in class-id order
   LaneData training, validation;
+  std::vector<DataNote> notes;  // for the customer, before training starts
 };
 
 // Reads, checks and tokenizes the lane's files; no tensors, so another thread may do it. nullopt:

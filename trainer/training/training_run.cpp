@@ -240,10 +240,15 @@ bool Training::take_in(const std::function<bool()>& stop) {
 void Training::join(LaneFeed::Ready ready) {
   lane_survives(ready.lane, report_, [&] {
     if (ready.failure) std::rethrow_exception(ready.failure);
+    const std::vector<DataNote> notes = std::exchange(ready.input.notes, {});
     auto lane = build_lane(ready.lane, order_.lanes[static_cast<std::size_t>(ready.lane)],
                            backbone_, std::move(ready.input));
     const bool resumed = go_on_from_checkpoint(*lane);
-    if (!resumed || !history_.data_ready.contains(lane->index)) report_ready(*lane, report_);
+    if (!resumed || !history_.data_ready.contains(lane->index)) {
+      report_ready(*lane, report_);
+      for (const DataNote& note : notes)
+        report_.record(Notice{lane->index, note.level, note.message});
+    }
     if (resumed)
       report_.record(Notice{lane->index, "info",
                             "Training goes on from its checkpoint of step " + grouped(lane->step) +

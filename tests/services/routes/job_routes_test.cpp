@@ -134,10 +134,13 @@ TEST_CASE("a job's files must exist, be for training and look like rows") {
   refuse(body_for(routes.add_file("\xFF\xFE{}\n", "a.jsonl")), "training_file");
   refuse(body_for(routes.add_file(std::string((1 << 20) + 2, 'x'), "a.jsonl")), "training_file");
   CHECK(refuse(body_for(routes.add_file("text,etikett\na,b\n", "a.csv")), "training_file") ==
-        "a.csv line 1: the header has no column \"label\"; every row needs a text and a label.");
+        "a.csv line 1: the header names no column \"label\"; the columns are: text, etikett.");
+  CHECK(refuse(body_for(routes.add_file("PK\x03\x04xl/workbook.xml", "a.csv")), "training_file") ==
+        "a.csv: the file is an Excel workbook (.xlsx); save it as CSV (UTF-8) or JSONL and upload "
+        "that.");
   refuse(body_for(routes.add_file("label\nb\n", "a.csv")), "training_file");
   refuse(body_for(routes.add_file("text,label,text\n", "a.csv")), "training_file");
-  refuse(body_for(routes.add_file("text,label\n", "a.tsv")), "training_file");
+  refuse(body_for(routes.add_file("text label\n", "a.tsv")), "training_file");
   refuse(body_for(routes.add_file(row), R"(, "validation_file": "file-none")"), "validation_file");
   const auto error = error_of(
       routes.call("POST", jobs,
@@ -161,6 +164,9 @@ TEST_CASE("files of every accepted shape are taken") {
       {"a.csv", "\"strange\nname\",sentence,label\n"},
       {"a.csv", "Text, Label ,,\nx,y,1,2\n"},
       {"a.tsv", "sentence1\tsentence2\tlabel\na\tb\tc\n"},
+      {"a.csv", "text;label\nx;y\n"},
+      {"a.csv", "sep=;\ntext;label\nx;y\n"},
+      {"a.csv", "text\tlabel\nx\ty\n"},
   };
   for (const auto& [name, bytes] : shapes) {
     CAPTURE(bytes);

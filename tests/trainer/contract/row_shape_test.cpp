@@ -38,8 +38,22 @@ TEST_CASE("a file's format is its suffix in any case, a column's name its trimme
   CHECK(data_format_of("a.csv") == DataFormat::csv);
   CHECK(data_format_of(".Tsv") == DataFormat::tsv);
   CHECK_FALSE(data_format_of("csv").has_value());
-  CHECK_FALSE(data_format_of("a.csv.gz").has_value());
+  CHECK(data_format_of("a.csv.GZ") == DataFormat::csv);
+  CHECK_FALSE(data_format_of("a.gz").has_value());
   CHECK(column_name(" Text_Pair\t") == "text_pair");
+}
+
+TEST_CASE("blanks of every kind are taken off both ends, and none from within") {
+  CHECK(trim(" \t\r\n\v\f a b \n") == "a b");
+  for (const std::string blank :
+       {"\u00A0", "\u1680", "\u2003", "\u200B", "\u200D", "\u202F", "\u2060", "\u3000", "\uFEFF"}) {
+    CHECK(trim(blank + "é" + blank + "ß" + blank) == "é" + blank + "ß");
+    CHECK(trim(blank + blank).empty());
+  }
+  CHECK(trim("日本") == "日本");
+  CHECK(trim("à") == "à");  // its last byte is that of a no-break space
+  CHECK(trim("").empty());
+  CHECK(cut_text("aéb", 2) == "a");
 }
 
 }  // namespace

@@ -1,0 +1,225 @@
+// See the header.
+#include "trainer/text/data_findings.h"
+
+#include <unicode/normalizer2.h>
+#include <unicode/uspoof.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "trainer/contract/row_shape.h"
+
+namespace graft {
+namespace {
+
+constexpr std::size_t most_named = 5;         // labels or groups in a sentence
+constexpr std::size_t most_label_bytes = 64;  // of a label in a sentence
+
+std::string in_quotes(std::string_view label) {
+  const std::string_view start = cut_text(label, most_label_bytes);
+  return "\"" + std::string(start) + (start.size() < label.size() ? "…\"" : "\"");
+}
+
+std::string rows_of(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " row" : " rows");
+}
+
+// ---- Texts ---------------------------------------------------------------------------------
+
+struct Seen {
+  std::size_t rows = 0;  // that are not the first of their text
+  std::int64_t line = 0;
+
+  void add(std::int64_t at) { line = rows++ == 0 ? at : std::min(line, at); }
+};
+
+void tell(std::vector<DataNote>& notes, const std::string& name, const Seen& seen,
+          const std::string& what) {
+  if (seen.rows == 0) return;
+  notes.push_back({"warn", name + ": " + what + ": " + std::to_string(seen.rows) +
+                               ", the first in line " + std::to_string(seen.line) + "."});
+}
+
+// Row numbers, rows of one text next to each other, in the order of the file among them.
+std::vector<std::uint32_t> by_text(const TokenizedFile& file) {
+  std::vector<std::uint32_t> order(file.rows());
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return file.text_hashes[a] < file.text_hashes[b];
+  });
+  return order;
+}
+
+void find_repeated(const TokenizedFile& file, const std::string& name,
+                   std::vector<DataNote>& notes) {
+  const auto order = by_text(file);
+  Seen twice, contradicting;
+  for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    const auto hash = file.text_hashes[order[begin]];
+    std::vector<std::int32_t> labels;
+    for (end = begin; end < order.size() && file.text_hashes[order[end]] == hash; ++end) {
+      const std::int32_t label = file.labels.ids[order[end]];
+      const auto place = std::lower_bound(labels.begin(), labels.end(), label);
+      const bool known = place != labels.end() && *place == label;
+      if (known) twice.add(file.labels.lines[order[end]]);
+      if (!known && !labels.empty()) contradicting.add(file.labels.lines[order[end]]);
+      if (!known) labels.insert(place, label);
+    }
+  }
+  tell(notes, name, twice, "Rows that repeat an earlier row, text and label");
+  tell(notes, name, contradicting, "Rows that have the text of an earlier row under another label");
+}
+
+void find_shared(const TokenizedFile& training, const TokenizedFile& validation,
+                 const std::string& validation_name, const std::string& training_name,
+                 std::vector<DataNote>& notes) {
+  std::vector<std::uint64_t> known(training.text_hashes.begin(), training.text_hashes.end());
+  std::sort(known.begin(), known.end());
+  Seen shared;
+  for (std::size_t row = 0; row < validation.rows(); ++row)
+    if (std::binary_search(known.begin(), known.end(), validation.text_hashes[row]))
+      shared.add(validation.labels.lines[row]);
+  tell(notes, validation_name, shared,
+       "Rows whose text stands in " + training_name +
+           " too, so that validation numbers are better than they should be");
+}
+
+// Special tokens alone: nothing of the text is known to the tokenizer.
+void find_wordless(const TokenizedFile& file, const std::string& name,
+                   std::vector<DataNote>& notes) {
+  const std::int64_t special = file.labels.pairs ? 3 : 2;
+  Seen wordless;
+  for (std::size_t row = 0; row < file.rows(); ++row)
+    if (file.tokens.offsets[row + 1] - file.tokens.offsets[row] <= special)
+      wordless.add(file.labels.lines[row]);
+  tell(notes, name, wordless, "Rows with a text of which no token is left");
+}
+
+// ---- Labels ----------------------------------------------------------------------------------
+
+// What a reader sees of a label: one form of Unicode, no case, single blanks, one of each of the
+// characters that look the same.
+class Looks {
+ public:
+  Looks()
+      : form_(icu::Normalizer2::getNFKCCasefoldInstance(error_)), spoof_(uspoof_open(&error_)) {}
+  ~Looks() { uspoof_close(spoof_); }
+  Looks(const Looks&) = delete;
+  Looks& operator=(const Looks&) = delete;
+
+  std::string of(const std::string& label) {
+    if (U_FAILURE(error_)) return label;
+    UErrorCode error = U_ZERO_ERROR;
+    icu::UnicodeString text = form_->normalize(icu::UnicodeString::fromUTF8(label), error);
+    icu::UnicodeString skeleton;
+    uspoof_getSkeletonUnicodeString(spoof_, 0, text, skeleton, &error);
+    if (U_FAILURE(error)) return label;
+    text.remove();
+    for (int32_t i = 0; i < skeleton.length(); i = skeleton.moveIndex32(i, 1)) {
+      const UChar32 c = skeleton.char32At(i);
+      const bool blank = u_isUWhiteSpace(c) != 0;
+      if (!blank || (text.length() > 0 && text[text.length() - 1] != u' '))
+        text.append(blank ? UChar32{' '} : c);
+    }
+    std::string result;
+    text.toUTF8String(result);
+    return result;
+  }
+
+ private:
+  UErrorCode error_ = U_ZERO_ERROR;
+  const icu::Normalizer2* form_;
+  USpoofChecker* spoof_;
+};
+
+void find_alike(const LabelColumn& column, const std::vector<std::size_t>& counts,
+                const std::string& name, std::vector<DataNote>& notes) {
+  Looks looks;
+  std::map<std::string, std::vector<std::size_t>> groups;
+  for (std::size_t id = 0; id < column.labels.size(); ++id)
+    groups[looks.of(column.labels[id])].push_back(id);
+  std::size_t told = 0, alike = 0;
+  for (const auto& [look, ids] : groups) {
+    if (ids.size() < 2) continue;
+    ++alike;
+    if (told++ >= most_named) continue;
+    std::string list;
+    for (std::size_t i = 0; i < std::min(ids.size(), most_named); ++i)
+      list += (i > 0 ? ", " : "") + in_quotes(column.labels[ids[i]]) + " (" +
+              rows_of(counts[ids[i]]) + ")";
+    const std::string count = ids.size() == 2 ? "two" : std::to_string(ids.size());
+    notes.push_back({"warn", name + ": " + count + " labels look alike: " + list +
+                                 "; they are kept as classes of their own."});
+  }
+  if (alike > most_named)
+    notes.push_back({"warn", name + ": " + std::to_string(alike - most_named) +
+                                 " more groups of labels look alike."});
+}
+
+std::vector<std::size_t> counts_of(std::span<const std::int32_t> ids, std::size_t classes) {
+  std::vector<std::size_t> counts(classes);
+  for (const std::int32_t id : ids) ++counts[static_cast<std::size_t>(id)];
+  return counts;
+}
+
+std::string list_classes(const TaskPlan& plan, const std::vector<std::size_t>& ids) {
+  std::string list;
+  for (std::size_t i = 0; i < std::min(ids.size(), most_named); ++i)
+    list += (i > 0 ? ", " : "") + in_quotes(plan.labels[ids[i]]);
+  return list + (ids.size() > most_named ? ", …" : "");
+}
+
+void find_small_classes(const TaskPlan& plan, std::vector<DataNote>& notes) {
+  const auto training = counts_of(plan.training.class_ids, plan.labels.size());
+  const auto validation = counts_of(plan.validation.class_ids, plan.labels.size());
+  std::vector<std::size_t> small, unvalidated;
+  for (std::size_t id = 0; id < plan.labels.size(); ++id) {
+    if (training[id] + validation[id] < few_rows) small.push_back(id);
+    if (validation[id] == 0) unvalidated.push_back(id);
+  }
+  if (!small.empty())
+    notes.push_back({"warn", "Classes with fewer than five rows: " + std::to_string(small.size()) +
+                                 " of " + std::to_string(plan.labels.size()) + " (" +
+                                 list_classes(plan, small) +
+                                 "); they are trained on all the same."});
+  if (plan.validation.rows.empty())
+    notes.push_back({"warn",
+                     "There is no validation row: the last epoch is kept, and there are no "
+                     "validation numbers."});
+  else if (!unvalidated.empty())
+    notes.push_back(
+        {"warn", "Classes without a validation row: " + std::to_string(unvalidated.size()) + " (" +
+                     list_classes(plan, unvalidated) + "); validation says nothing of them."});
+}
+
+void take_notes(const TokenizedFile& file, const std::string& name, std::vector<DataNote>& notes) {
+  for (const DataNote& note : file.notes) notes.push_back({note.level, name + ": " + note.message});
+}
+
+}  // namespace
+
+std::vector<DataNote> find_in_data(const TokenizedFile& training, const std::string& training_name,
+                                   const TokenizedFile* validation,
+                                   const std::string& validation_name, const TaskPlan& plan) {
+  std::vector<DataNote> notes;
+  take_notes(training, training_name, notes);
+  find_repeated(training, training_name, notes);
+  find_wordless(training, training_name, notes);
+  if (validation != nullptr) {
+    take_notes(*validation, validation_name, notes);
+    find_repeated(*validation, validation_name, notes);
+    find_wordless(*validation, validation_name, notes);
+    find_shared(training, *validation, validation_name, training_name, notes);
+  }
+  find_alike(training.labels, counts_of(training.labels.ids, training.labels.labels.size()),
+             training_name, notes);
+  find_small_classes(plan, notes);
+  return notes;
+}
+
+}  // namespace graft
