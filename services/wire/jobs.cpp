@@ -2,6 +2,7 @@
 
 #include "services/wire/jobs_adapter.h"
 #include "services/wire/json.h"
+#include "storage/jobs.h"
 
 namespace graft {
 
@@ -84,8 +85,7 @@ Json event_object(const Event& event) {
 Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
   // Only the best epoch is kept, as the version; the others have a name to be told apart by.
   const std::string model = job.fine_tuned_model.value_or(
-      "ft:" + job.model + ":" + job.customer_name + ":" + job.suffix.value_or("") + ":" +
-      job.id.substr(job.id.size() > 8 ? job.id.size() - 8 : 0));
+      model_stem(job) + job.id.substr(job.id.size() > 8 ? job.id.size() - 8 : 0));
   return {{"id", checkpoint.id},
           {"object", "fine_tuning.job.checkpoint"},
           {"created_at", checkpoint.created_at},
