@@ -1,5 +1,7 @@
 // /healthz: the process answers. /readyz: it can do its work; 503 names what is missing. Any
 // thread, no key.
+#include <spdlog/spdlog.h>
+
 #include <filesystem>
 #include <span>
 
@@ -17,7 +19,9 @@ std::string database_state(const ServiceContext& context) {
     list_api_keys(*database);
     return "ok";
   } catch (const StorageError& error) {
-    return error.what();
+    // Anybody may ask: what it says of this machine is for the log.
+    spdlog::error("not ready: {}", error.what());
+    return "cannot be read; the service's log says why";
   }
 }
 
