@@ -212,7 +212,7 @@ TEST_CASE("a limit must be a number in range") {
   const auto id = routes.add_job();
   for (const auto& path : {jobs, jobs + "/" + id + "/events", jobs + "/" + id + "/checkpoints",
                            std::string("/v1/files"), std::string("/v1/tasks")})
-    for (const char* limit : {"0", "-1", "x", "", "1.5", "10001", "99999999999999999999"}) {
+    for (const char* limit : {"0", "-1", "x", "1.5", "10001", "99999999999999999999"}) {
       CAPTURE(path);
       CAPTURE(limit);
       const auto error = error_of(routes.call("GET", path + "?limit=" + limit), 400);

@@ -232,14 +232,14 @@ TEST_CASE("different suffixes are different tasks, each of a fit name") {
 
 TEST_CASE("characters that nobody sees are found and named") {
   for (const auto& [text, point] :
-       std::vector<std::pair<std::string, std::string>>{{"a\u202Eb", "U+202E"},
-                                                        {"a\u200B", "U+200B"},
-                                                        {"\uFEFFa", "U+FEFF"},
-                                                        {"a\u2066", "U+2066"},
-                                                        {"a\u0085", "U+0085"},
-                                                        {"a\u0007", "U+0007"},
-                                                        {"\u00ADa", "U+00AD"},
-                                                        {"\uDB40\uDC41", "U+E0041"}}) {
+       std::vector<std::pair<std::string, std::string>>{{"a\\u202Eb", "U+202E"},
+                                                        {"a\\u200B", "U+200B"},
+                                                        {"\\uFEFFa", "U+FEFF"},
+                                                        {"a\\u2066", "U+2066"},
+                                                        {"a\\u0085", "U+0085"},
+                                                        {"a\\u0007", "U+0007"},
+                                                        {"\\u00ADa", "U+00AD"},
+                                                        {"\\uDB40\\uDC41", "U+E0041"}}) {
     CAPTURE(point);
     for (const std::string& members :
          {"\"suffix\": \"" + text + "\"", "\"metadata\": {\"" + text + "\": \"v\"}"}) {
