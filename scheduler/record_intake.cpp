@@ -93,13 +93,6 @@ bool all_finite(std::initializer_list<double> values) {
 }
 
 // What validation said of an epoch; where there is none the last epoch is kept, not the best.
-std::string validation_words(const EpochEnded& ended) {
-  if (!ended.valid_accuracy) return ", no validation rows";
-  const std::string loss = ended.valid_loss ? fixed(*ended.valid_loss, 4) : "not a number";
-  return ", validation loss=" + loss + ", validation accuracy=" + fixed(*ended.valid_accuracy, 4) +
-         (ended.best ? " (best so far)" : "");
-}
-
 }  // namespace
 
 bool RecordIntake::take_in(Run& run, const RunDirectory& directory, UnixTime now) {

@@ -110,8 +110,7 @@ std::optional<AdapterVersion> publish_version(Database& database, const NewAdapt
   if (!job || succeeds.run() == 0) {
     return std::nullopt;
   }
-  const std::string model_id = new_identifier(
-      "ft:" + job->model + ":" + job->customer_name + ":" + job->suffix.value_or("") + ":", 8);
+  const std::string model_id = new_identifier(model_stem(*job), 8);
   insert_version_row(database, *job, version, model_id, now);
   if (version.result_file) {
     const File file = insert_file(database,

@@ -107,20 +107,31 @@ MetadataPairs rarest_first(Database& database, CustomerId customer,
 
 }  // namespace
 
+std::string model_stem(const Job& job) {
+  const bool named = job.task_name != default_task_name(job.id);
+  return "ft:" + job.model + ":" + job.customer_name + ":" +
+         job.suffix.value_or(named ? job.task_name : "") + ":";
+}
+
+std::optional<Job> find_idempotent(Database& database, const NewJob& job, UnixTime now) {
+  if (job.idempotency_key.empty()) {
+    return std::nullopt;
+  }
+  Statement earlier(database,
+                    "SELECT " + job_columns + "FROM jobs j" + job_tables +
+                        "WHERE j.customer_id = ? AND j.idempotency_key = ? AND j.created_at > ? "
+                        "ORDER BY j.created_at DESC LIMIT 1",
+                    job.customer, job.idempotency_key, now - idempotency_window);
+  return read_one_job(database, earlier);
+}
+
 Job create_job(Database& database, const NewJob& job, UnixTime now) {
   if (job.trials.empty()) {
     throw StorageError("a job needs a trial", false);
   }
   Transaction transaction(database);
-  if (!job.idempotency_key.empty()) {
-    Statement earlier(database,
-                      "SELECT " + job_columns + "FROM jobs j" + job_tables +
-                          "WHERE j.customer_id = ? AND j.idempotency_key = ? AND j.created_at > ? "
-                          "ORDER BY j.created_at DESC LIMIT 1",
-                      job.customer, job.idempotency_key, now - idempotency_window);
-    if (auto found = read_one_job(database, earlier)) {
-      return *found;
-    }
+  if (auto found = find_idempotent(database, job, now)) {
+    return *std::move(found);
   }
   const std::string id = new_identifier("ftjob-");
   const std::int64_t row = insert_job_row(database, id, job, now);

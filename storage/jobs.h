@@ -38,6 +38,13 @@ struct NewJob {
 // the job made then. Throws StorageError for files that are not the customer's and for no trials.
 Job create_job(Database& database, const NewJob& job, UnixTime now);
 
+// The job that this customer made with the key of `job` in the last day.
+std::optional<Job> find_idempotent(Database& database, const NewJob& job, UnixTime now);
+
+// How the names of its models begin: "ft:MODEL:CUSTOMER:NAME:", NAME being the suffix, else the
+// task that was named, else nothing.
+std::string model_stem(const Job& job);
+
 // The newest job equal in files, model, seed, suffix and task, made at or after `since`: what a
 // client's retry of a create that did reach us would make twice.
 std::optional<Job> find_recent_twin(Database& database, const NewJob& job, UnixTime since);

@@ -65,7 +65,8 @@ Page<Task> list_tasks(Database& database, CustomerId customer, const TaskQuery& 
 
 std::optional<Task> find_task(Database& database, CustomerId customer,
                               std::string_view name_or_id) {
-  for (const char* member : {"t.name", "t.public_id"}) {
+  // The id first: a task from before may be named like the id of another.
+  for (const char* member : {"t.public_id", "t.name"}) {
     Statement statement(database, task_columns + "WHERE t.customer_id = ? AND " + member + " = ?",
                         customer, name_or_id);
     if (statement.step()) {

@@ -1,17 +1,15 @@
 // /v1/tasks/{task}/versions: adapter versions, their metrics and their download, with a key or by a
 // signed link. Any thread. A bundle is sent only after its bytes were seen to hash to its name.
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <map>
 #include <memory>
-#include <mutex>
 
 #include "services/http/byte_range.h"
 #include "services/routes/download_token.h"
 #include "services/routes/routes.h"
+#include "services/routes/verified_blobs.h"
 #include "services/wire/tasks.h"
 #include "storage/adapters.h"
+#include "storage/cursors.h"
 #include "storage/customers.h"
 #include "storage/jobs.h"
 #include "storage/tasks.h"
@@ -21,41 +19,6 @@ namespace graft {
 namespace {
 
 constexpr UnixTime link_lifetime_seconds = 3600;
-
-// Which blobs were verified, and what the file system said of them then: a range of a big bundle
-// does not hash it all again, a changed file is hashed anew. Thread-safe.
-class VerifiedBlobs {
- public:
-  // Whether the blob is whole.
-  bool check(const BlobStore& blobs, const std::string& sha256) {
-    struct stat status {};
-    if (::stat(blobs.path(sha256).c_str(), &status) != 0) return false;
-    const Signs now{status.st_ino,          status.st_size,        status.st_mtim.tv_sec,
-                    status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
-    {
-      const std::lock_guard lock(mutex_);
-      const auto found = seen_.find(sha256);
-      if (found != seen_.end() && found->second == now) return true;
-    }
-    if (!blobs.verify(sha256)) return false;
-    const std::lock_guard lock(mutex_);
-    if (seen_.size() >= most_kept) seen_.clear();
-    seen_[sha256] = now;
-    return true;
-  }
-
- private:
-  struct Signs {
-    ::ino_t inode;
-    ::off_t size;
-    std::int64_t modified, modified_ns, changed, changed_ns;
-    bool operator==(const Signs&) const = default;
-  };
-  static constexpr std::size_t most_kept = 10000;
-
-  std::mutex mutex_;
-  std::map<std::string, Signs> seen_;
-};
 
 DownloadLink link_to(Database& database, const AdapterVersion& version, UnixTime now) {
   const UnixTime expires_at = now + link_lifetime_seconds;
@@ -70,9 +33,12 @@ DownloadLink link_to(Database& database, const AdapterVersion& version, UnixTime
 Response list(const ServiceContext& context, const Request& request) {
   VersionQuery query;
   query.limit = query_integer(request, "limit", query.limit, 1, 1000);
-  query.after = request.query_value("after");
   auto database = context.databases.checkout();
-  auto page = list_versions(*database, task_of(*database, request), query);
+  const Task task = task_of(*database, request);
+  query.after = query_cursor(request, [&](const std::string& id) {
+    return is_cursor(*database, InnerListing::versions, task.id, id);
+  });
+  auto page = list_versions(*database, task, query);
   std::vector<std::pair<AdapterVersion, DownloadLink>> versions;
   for (auto& version : page.items) {
     auto link = link_to(*database, version, context.now());
@@ -141,7 +107,7 @@ Response download(const ServiceContext& context, const Authenticator& authentica
                     "The stored adapter of version " + std::to_string(version.number) +
                         " is missing or damaged and is not handed out; its SHA-256 must be " +
                         version.bundle_sha256 + ".",
-                    "corrupt_blob");
+                    "damaged_file");
   Response response = file_response(
       request, {context.blobs.path(version.bundle_sha256),
                 static_cast<std::uint64_t>(version.bundle_bytes), version.bundle_sha256});

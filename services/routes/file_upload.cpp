@@ -6,6 +6,7 @@
 
 #include "services/routes/routes.h"
 #include "services/wire/files.h"
+#include "services/wire/names.h"
 #include "storage/files.h"
 #include "trainer/contract/row_shape.h"
 
@@ -67,10 +68,16 @@ void FileUpload::write(std::span<const std::byte> bytes) {
 void FileUpload::begin_part(const PartHeader& part) {
   part_ = part.name;
   value_.clear();
-  if (part_ != "file") return;
+  if (part_ != "file") {
+    if (!fields_seen_.insert(part_).second) refuse(part_, "is given twice; send each field once.");
+    return;
+  }
   if (writer_) refuse("file", "is given twice; upload one file at a time.");
   filename_ = base_name(part.filename.value_or(""));
   if (filename_.empty()) refuse("file", "has no file name.", "missing_required_parameter");
+  if (const auto unseen = invisible_character(filename_))
+    refuse("file", "has a name that holds " + *unseen +
+                       ", a control, invisible or direction-changing character; rename it.");
   if (filename_.size() > longest_filename) refuse("file", "has a name of more than 255 bytes.");
   writer_ = context_.blobs.begin();
 }

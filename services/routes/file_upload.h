@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -35,7 +36,8 @@ class FileUpload : public BodySink {
   std::mutex& naming_;
   const CustomerId customer_;
   MultipartParser parser_;
-  std::string part_;   // name of the part being read
+  std::string part_;  // name of the part being read
+  std::set<std::string> fields_seen_;
   std::string value_;  // of the field being read
   std::optional<BlobWriter> writer_;
   std::string filename_;

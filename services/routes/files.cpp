@@ -4,8 +4,10 @@
 
 #include "services/routes/file_upload.h"
 #include "services/routes/routes.h"
+#include "services/routes/verified_blobs.h"
 #include "services/wire/answers.h"
 #include "services/wire/files.h"
+#include "storage/cursors.h"
 #include "storage/files.h"
 
 namespace graft {
@@ -24,13 +26,15 @@ File file_of(const ServiceContext& context, Database& database, const Request& r
 Response list(const ServiceContext& context, const Request& request) {
   FileQuery query;
   query.limit = query_integer(request, "limit", query.limit, 1, 10000);
-  query.after = request.query_value("after");
-  query.purpose = request.query_value("purpose");
-  const std::string order = request.query_value("order").value_or("desc");
+  query.purpose = query_text(request, "purpose");
+  const std::string order = query_text(request, "order").value_or("desc");
   if (order != "asc" && order != "desc")
     throw HttpError(400, "order must be 'asc' or 'desc'.", "invalid_value", "order");
   query.ascending = order == "asc";
   auto database = context.databases.checkout();
+  query.after = query_cursor(request, [&](const std::string& id) {
+    return is_cursor(*database, CustomerListing::files, request.customer.id, id);
+  });
   return json_response(
       write_file_list(list_files(*database, request.customer.id, query, context.now())));
 }
@@ -58,9 +62,15 @@ std::string disposition_of(const std::string& filename) {
   return "attachment; filename=\"" + plain + "\"; filename*=UTF-8''" + encoded;
 }
 
-Response content(const ServiceContext& context, const Request& request) {
+Response content(const ServiceContext& context, VerifiedBlobs& verified, const Request& request) {
   auto database = context.databases.checkout();
   const File file = file_of(context, *database, request);
+  if (!verified.check(context.blobs, file.sha256))
+    throw HttpError(500,
+                    "The stored bytes of '" + file.id +
+                        "' are missing or damaged and are not handed out; their SHA-256 must be " +
+                        file.sha256 + ". Upload the file again.",
+                    "damaged_file", "file_id");
   Response response;
   response.content_type = "application/octet-stream";
   response.headers.emplace_back("content-disposition", disposition_of(file.filename));
@@ -82,6 +92,7 @@ Response remove(const ServiceContext& context, std::mutex& naming, const Request
 
 void add_file_routes(Router& router, const ServiceContext& context) {
   const std::string files = "/v1/files", file = files + "/{file_id}";
+  const auto verified = std::make_shared<VerifiedBlobs>();
   const auto naming = std::make_shared<std::mutex>();
   router.add_upload(
       "POST", files,
@@ -92,7 +103,7 @@ void add_file_routes(Router& router, const ServiceContext& context) {
   router.add("GET", files, [&context](const Request& r) { return list(context, r); });
   router.add("GET", file, [&context](const Request& r) { return get(context, r); });
   router.add("GET", file + "/content",
-             [&context](const Request& r) { return content(context, r); });
+             [&context, verified](const Request& r) { return content(context, *verified, r); });
   router.add("DELETE", file,
              [&context, naming](const Request& r) { return remove(context, *naming, r); });
 }

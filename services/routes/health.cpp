@@ -1,6 +1,9 @@
 // /healthz: the process answers. /readyz: it can do its work; 503 names what is missing. Any
 // thread, no key.
+#include <spdlog/spdlog.h>
+
 #include <filesystem>
+#include <span>
 
 #include "services/routes/routes.h"
 #include "services/wire/answers.h"
@@ -16,7 +19,9 @@ std::string database_state(const ServiceContext& context) {
     list_api_keys(*database);
     return "ok";
   } catch (const StorageError& error) {
-    return error.what();
+    // Anybody may ask: what it says of this machine is for the log.
+    spdlog::error("not ready: {}", error.what());
+    return "cannot be read; the service's log says why";
   }
 }
 
@@ -39,9 +44,29 @@ std::string queue_state(const ServiceContext& context) {
          " s; jobs wait, one run tries again from time to time; the log says why";
 }
 
+// Whether an upload would be kept: room, and a few bytes really written. The margin is what the
+// database and the log of a day need.
+std::string disk_state(const ServiceContext& context) {
+  constexpr std::uintmax_t margin = std::uintmax_t{64} << 20;
+  const auto directory = context.blobs.path(std::string(64, '0')).parent_path().parent_path();
+  std::error_code error;
+  const auto space = std::filesystem::space(directory, error);
+  if (error) return "the data directory cannot be read any more";
+  if (space.available < margin)
+    return "full: " + std::to_string(space.available >> 20) + " MiB left, " +
+           std::to_string(margin >> 20) + " MiB are needed";
+  try {
+    context.blobs.begin().write(std::as_bytes(std::span("ready?", 6)));
+  } catch (const StorageError& failure) {
+    return failure.disk_full ? "full" : "the data directory cannot be written";
+  }
+  return "ok";
+}
+
 Response ready(const ServiceContext& context) {
   const ReadinessChecks checks = {
       {"database", database_state(context)},
+      {"disk", disk_state(context)},
       {"backbones", backbones_state(context)},
       {"queue", queue_state(context)},
       {"worker", context.predict.ready() ? "ok" : "the prediction worker does not answer (yet)"}};

@@ -6,6 +6,8 @@
 #include "services/routes/routes.h"
 #include "services/wire/file_shape.h"
 #include "services/wire/jobs.h"
+#include "services/wire/names.h"
+#include "storage/cursors.h"
 #include "storage/events.h"
 #include "storage/files.h"
 #include "storage/jobs.h"
@@ -87,6 +89,31 @@ std::string idempotency_key(const Request& request) {
   return key;
 }
 
+// One space of names and ids: a name that reads as an id could answer for another task. Tasks that
+// have such a name from before keep it.
+void check_task_name(Database& database, CustomerId customer, const std::string& name) {
+  if (!looks_like_id(name)) return;
+  const auto task = find_task(database, customer, name);
+  if (task && task->name == name) return;
+  throw HttpError(400,
+                  task ? "task: '" + name + "' is the id of task '" + task->name +
+                             "'; give its name, or a new one."
+                       : "task: '" + name +
+                             "' reads as an id of this service; choose a name that does not begin "
+                             "with task_, ver_, trial_, run_, file-, ftjob-, ftevent- or ftckpt-.",
+                  "reserved_name", "task");
+}
+
+// What was made with the request's Idempotency-Key; HttpError 400 where that was another body.
+Response answer_again(Database& database, Job made, const NewJob& wanted) {
+  if (!is_twin(database, made, wanted))
+    throw HttpError(400,
+                    "The Idempotency-Key was used for job " + made.id +
+                        ", which was asked for with another body. Use a new key.",
+                    "idempotency_key_reused", "Idempotency-Key");
+  return json_response(write_job(with_config(database, std::move(made))));
+}
+
 Response create(const ServiceContext& context, std::mutex& creating, const Request& request) {
   const JobRequest body = parse_job_request(request.body, context.backbones);
   NewJob wanted = new_job(body, request);
@@ -94,20 +121,19 @@ Response create(const ServiceContext& context, std::mutex& creating, const Reque
   auto database = context.databases.checkout();
 
   const std::lock_guard lock(creating);
+  // First of all: what became of its files since is no matter of a repeated request.
+  if (auto made = find_idempotent(*database, wanted, context.now()))
+    return answer_again(*database, *std::move(made), wanted);
   if (is_retry(request) && wanted.idempotency_key.empty()) {
     const UnixTime since = context.now() - twin_window_seconds;
     if (auto twin = find_recent_twin(*database, wanted, since))
       return json_response(write_job(with_config(*database, std::move(*twin))));
   }
+  check_task_name(*database, wanted.customer, wanted.task_name);
   check_file(context, *database, wanted.customer, wanted.training_file, "training_file");
   if (wanted.validation_file)
     check_file(context, *database, wanted.customer, *wanted.validation_file, "validation_file");
   Job made = create_job(*database, wanted, context.now());
-  if (!is_twin(*database, made, wanted))
-    throw HttpError(400,
-                    "The Idempotency-Key was used for job " + made.id +
-                        ", which was asked for with another body. Use a new key.",
-                    "idempotency_key_reused", "Idempotency-Key");
   context.poke_scheduler();
   return json_response(write_job(with_config(*database, std::move(made))));
 }
@@ -130,10 +156,12 @@ void read_metadata_filter(const Request& request, JobQuery& query) {
 Response list(const ServiceContext& context, const Request& request) {
   JobQuery query;
   query.limit = query_integer(request, "limit", query.limit, 1, 100);
-  query.after = request.query_value("after");
   read_metadata_filter(request, query);
   auto database = context.databases.checkout();
-  if (const auto name = request.query_value("task")) {
+  query.after = query_cursor(request, [&](const std::string& id) {
+    return is_cursor(*database, CustomerListing::jobs, request.customer.id, id);
+  });
+  if (const auto name = query_text(request, "task")) {
     const auto task = find_task(*database, request.customer.id, *name);
     if (!task) return json_response(write_job_list({}, false));
     query.task_id = task->id;
@@ -177,18 +205,22 @@ Response refuse_pausing(const ServiceContext& context, const Request& request) {
 Response events(const ServiceContext& context, const Request& request) {
   EventQuery query;
   query.limit = query_integer(request, "limit", query.limit, 1, 1000);
-  query.after = request.query_value("after");
   auto database = context.databases.checkout();
   const Job job = job_of(*database, request);
+  query.after = query_cursor(request, [&](const std::string& id) {
+    return is_cursor(*database, InnerListing::events, job.id, id);
+  });
   return json_response(write_event_list(list_events(*database, job.id, query)));
 }
 
 Response checkpoints(const ServiceContext& context, const Request& request) {
   CheckpointQuery query;
   query.limit = query_integer(request, "limit", query.limit, 1, 100);
-  query.after = request.query_value("after");
   auto database = context.databases.checkout();
   const Job job = job_of(*database, request);
+  query.after = query_cursor(request, [&](const std::string& id) {
+    return is_cursor(*database, InnerListing::checkpoints, job.id, id);
+  });
   return json_response(write_checkpoint_list(list_checkpoints(*database, job.id, query), job));
 }
 

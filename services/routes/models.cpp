@@ -16,6 +16,12 @@ const BackboneInfo* find_backbone(const ServiceContext& context, std::string_vie
 }
 
 [[noreturn]] void refuse_model(const std::string& name) {
+  if (name.starts_with("ft:") && name.find(":ckpt-step-") != name.npos)
+    throw HttpError(404,
+                    "No such model: " + name +
+                        "; a checkpoint is a job's record of an epoch. Its job's "
+                        "fine_tuned_model, once it has succeeded, is the best of them.",
+                    "model_not_found", "model");
   throw HttpError(404, "No such model: " + name, "model_not_found", "model");
 }
 

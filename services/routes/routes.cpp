@@ -19,7 +19,7 @@ void add_routes(Router& router, const ServiceContext& context, const Authenticat
 
 int query_integer(const Request& request, std::string_view name, int fallback, int least,
                   int most) {
-  const auto text = request.query_value(name);
+  const auto text = query_text(request, name);
   if (!text) return fallback;
   int value = 0;
   const char* end = text->data() + text->size();
@@ -30,6 +30,23 @@ int query_integer(const Request& request, std::string_view name, int fallback, i
                         " to " + std::to_string(most) + ".",
                     "invalid_value", std::string(name));
   return value;
+}
+
+std::optional<std::string> query_text(const Request& request, std::string_view name) {
+  auto text = request.query_value(name);
+  return text && text->empty() ? std::nullopt : text;
+}
+
+std::optional<std::string> query_cursor(const Request& request,
+                                        const std::function<bool(const std::string& id)>& is_item) {
+  auto id = query_text(request, "after");
+  if (id && !is_item(*id))
+    throw HttpError(400,
+                    "after: '" + *id +
+                        "' is no item of this list; give the id of the last item seen, or leave "
+                        "it out for the first page.",
+                    "unknown_cursor", "after");
+  return id;
 }
 
 Task task_of(Database& database, const Request& request) {

@@ -2,6 +2,10 @@
 // `context` must outlive the router.
 #pragma once
 
+#include <functional>
+#include <optional>
+#include <string>
+
 #include "services/http/router.h"
 #include "services/http/server.h"
 #include "services/service_context.h"
@@ -22,7 +26,15 @@ void add_predict_routes(Router& router, const ServiceContext& context);
 void add_health_routes(Router& router, const ServiceContext& context);
 
 // The value of a query parameter as an integer within [least, most]; HttpError 400 naming it.
+// An absent or empty one is the fallback.
 int query_integer(const Request& request, std::string_view name, int fallback, int least, int most);
+// A query parameter; nullopt where it is absent or empty, which says the same on every list.
+std::optional<std::string> query_text(const Request& request, std::string_view name);
+
+// `after` of a list: nullopt for the first page; HttpError 400 that names an id which `is_item`
+// does not know. A deleted item is known.
+std::optional<std::string> query_cursor(const Request& request,
+                                        const std::function<bool(const std::string& id)>& is_item);
 
 // The task of the request's {task}: HttpError 404, the same whether it is unknown or another
 // customer's.

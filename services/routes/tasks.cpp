@@ -1,18 +1,15 @@
 // /v1/tasks: a customer's tasks and their aliases. Versions and downloads: adapter_routes. Any
 // thread.
 #include "services/wire/tasks.h"
+
 #include "services/routes/routes.h"
+#include "services/wire/names.h"
+#include "storage/cursors.h"
 #include "storage/tasks.h"
 
 namespace graft {
 
 namespace {
-
-bool is_alias_name(std::string_view name) {
-  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyz0123456789";
-  return !name.empty() && name.size() <= 64 && plain.find(name.front()) != plain.npos &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-") == name.npos;
-}
 
 TaskWithAliases with_aliases(Database& database, Task task) {
   auto aliases = list_aliases(database, task);
@@ -22,8 +19,10 @@ TaskWithAliases with_aliases(Database& database, Task task) {
 Response list(const ServiceContext& context, const Request& request) {
   TaskQuery query;
   query.limit = query_integer(request, "limit", query.limit, 1, 1000);
-  query.after = request.query_value("after");
   auto database = context.databases.checkout();
+  query.after = query_cursor(request, [&](const std::string& id) {
+    return is_cursor(*database, CustomerListing::tasks, request.customer.id, id);
+  });
   auto page = list_tasks(*database, request.customer.id, query);
   std::vector<TaskWithAliases> tasks;
   for (auto& task : page.items) tasks.push_back(with_aliases(*database, std::move(task)));
@@ -52,6 +51,10 @@ Response put_alias(const ServiceContext& context, const Request& request) {
                     "An alias begins with a-z or 0-9 and holds only those, '.', '_' and '-'; 64 "
                     "characters at most.",
                     "invalid_value", "alias");
+  const std::string fault = alias_fault(name);
+  if (!fault.empty() && !find_alias(*database, task, name))
+    throw HttpError(400, "'" + name + "' cannot be an alias: it " + fault + ".", "reserved_name",
+                    "alias");
   const int version = parse_alias_request(request.body);
   if (!set_alias(*database, task, name, version, context.now()))
     throw HttpError(

@@ -3,6 +3,7 @@
 #include "services/wire/hyperparameters.h"
 #include "services/wire/jobs_adapter.h"
 #include "services/wire/json.h"
+#include "storage/jobs.h"
 #include "trainer/contract/metrics.h"
 
 namespace graft {
@@ -92,21 +93,9 @@ Json contract_metrics(const Checkpoint& checkpoint) {
 }
 
 Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
-  Json metrics = {{"step", checkpoint.step},
-                  {"train_loss", checkpoint.train_loss},
-                  {"train_mean_token_accuracy", checkpoint.train_accuracy}};
-  const auto put = [&](const char* name, const std::optional<double>& value) {
-    if (value) metrics[name] = *value;
-  };
-  put("valid_loss", checkpoint.valid_loss);
-  put("valid_mean_token_accuracy", checkpoint.valid_accuracy);
-  put("full_valid_loss", checkpoint.valid_loss);
-  put("full_valid_mean_token_accuracy", checkpoint.valid_accuracy);
-  put("valid_macro_f1", checkpoint.valid_macro_f1);
   // Only the best epoch is kept, as the version; the others have a name to be told apart by.
   const std::string model = job.fine_tuned_model.value_or(
-      "ft:" + job.model + ":" + job.customer_name + ":" + job.suffix.value_or("") + ":" +
-      job.id.substr(job.id.size() > 8 ? job.id.size() - 8 : 0));
+      model_stem(job) + job.id.substr(job.id.size() > 8 ? job.id.size() - 8 : 0));
   return {{"id", checkpoint.id},
           {"object", "fine_tuning.job.checkpoint"},
           {"created_at", checkpoint.created_at},

@@ -41,8 +41,4 @@ std::string write_job_list(const std::vector<JobWithConfig>& jobs, bool has_more
 std::string write_event_list(const Page<Event>& page);
 std::string write_checkpoint_list(const Page<Checkpoint>& page, const Job& job);
 
-// What may stand as a task's name: a letter or digit, then letters, digits, '.', '_', '-'; 64 at
-// most.
-bool is_task_name(std::string_view name);
-
 }  // namespace graft

@@ -7,6 +7,7 @@
 #include "services/wire/jobs.h"
 #include "services/wire/jobs_adapter.h"
 #include "services/wire/json.h"
+#include "services/wire/names.h"
 
 namespace graft {
 
@@ -43,20 +44,6 @@ std::string names_of(const std::vector<BackboneInfo>& backbones) {
   std::string names;
   for (const auto& backbone : backbones) names += (names.empty() ? "" : ", ") + backbone.name;
   return names.empty() ? "none" : names;
-}
-
-// A task name out of any suffix: what it may not hold becomes '-'.
-std::string task_name_of_suffix(std::string_view suffix) {
-  std::string name;
-  for (const char c : suffix) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (plain || (!name.empty() && (c == '.' || c == '_' || c == '-')))
-      name += c;
-    else if (!name.empty() && name.back() != '-')
-      name += '-';
-  }
-  while (!name.empty() && name.back() == '-') name.pop_back();
-  return name;
 }
 
 const BackboneInfo* read_backbone(JsonFields& fields, const std::vector<BackboneInfo>& backbones) {
@@ -163,6 +150,8 @@ std::map<std::string, std::string> read_metadata(JsonFields& fields) {
       fields.add_error("metadata", "has a key of " + std::to_string(key_length) +
                                        " characters; 1 to " + std::to_string(longest_key) +
                                        " are allowed.");
+    else if (const auto unseen = invisible_character(key))
+      fields.add_error("metadata", "has a key that holds " + *unseen + ", which nobody sees.");
     else if (!value.is_string())
       fields.add_error("metadata." + key,
                        std::string("must be a string, not ") + value.type_name() + ".",
@@ -202,15 +191,6 @@ void read_task(JsonFields& fields, JobRequest& request) {
 }
 
 }  // namespace
-
-bool is_task_name(std::string_view name) {
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  return !name.empty() && name.size() <= 64 && plain(name.front()) &&
-         std::all_of(name.begin(), name.end(),
-                     [&](char c) { return plain(c) || c == '.' || c == '_' || c == '-'; });
-}
 
 JobRequest parse_job_request(std::string_view body, const std::vector<BackboneInfo>& backbones) {
   const Json object = parse_object(body);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "services/http/router.h"
+#include "services/wire/names.h"
 
 namespace graft {
 
@@ -145,8 +146,9 @@ std::optional<std::string> JsonFields::text(std::string_view name, std::size_t l
                         " characters; it has " + std::to_string(length) + ".");
     return std::nullopt;
   }
-  if (has_control_character(result)) {
-    add_error(name, "must not contain control characters.");
+  if (const auto unseen = invisible_character(result)) {
+    add_error(name, "must not hold " + *unseen +
+                        ", a control, invisible or direction-changing character.");
     return std::nullopt;
   }
   return result;
@@ -247,12 +249,6 @@ std::size_t count_characters(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
   }));
-}
-
-bool has_control_character(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7F;
-  });
 }
 
 Json list_of(Json items, bool has_more) {

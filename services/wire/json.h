@@ -82,7 +82,6 @@ class JsonFields {
 
 // Number of Unicode characters of valid UTF-8.
 std::size_t count_characters(std::string_view text);
-bool has_control_character(std::string_view text);
 
 template <class T>
 Json json_or_null(const std::optional<T>& value) {

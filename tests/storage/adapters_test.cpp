@@ -56,13 +56,18 @@ TEST_CASE("publishing makes the next version of the task and ends the job in one
   CHECK_FALSE(find_version(database, task, 3).has_value());
 }
 
-TEST_CASE("a job without a suffix leaves its place in the model id empty") {
+TEST_CASE("a model's id names the suffix, else the task that was given, else nothing") {
   ScratchDatabase database;
   const Customer acme = ensure_customer(database, "acme", noon);
-  NewJob wanted = a_new_job(acme.id, a_file(database, acme.id));
-  wanted.suffix = std::nullopt;
-  enqueue_job(database, create_job(database, wanted, noon).id, noon);
-  CHECK(publish_next(database).model_id.substr(0, 16) == "ft:minilm:acme::");
+  const auto model_of = [&](const std::string& task) {
+    NewJob wanted = a_new_job(acme.id, a_file(database, acme.id));
+    wanted.suffix = std::nullopt;
+    wanted.task_name = task;
+    enqueue_job(database, create_job(database, wanted, noon).id, noon);
+    return publish_next(database).model_id;
+  };
+  CHECK(model_of("mood").starts_with("ft:minilm:acme:mood:"));
+  CHECK(model_of("").starts_with("ft:minilm:acme::"));
 }
 
 TEST_CASE("publishing for a job that was cancelled meanwhile writes nothing") {

@@ -16,16 +16,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Without validation rows the last epoch counts. A loss that is no number is worse than any.
-bool is_better(const EpochEnded& epoch, const EpochEnded& best) {
-  if (!epoch.valid_accuracy) return true;
-  if (epoch.valid_loss.has_value() != best.valid_loss.has_value())
-    return epoch.valid_loss.has_value();
-  if (epoch.valid_accuracy != best.valid_accuracy)
-    return epoch.valid_accuracy > best.valid_accuracy;
-  return epoch.valid_loss < best.valid_loss;
-}
-
 }  // namespace
 
 std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes) {

@@ -175,12 +175,12 @@ TEST_CASE("a damaged or missing bundle is never handed out") {
   std::ofstream(path, std::ios::binary | std::ios::in) << "X";
   for (const char* range : {"bytes=0-0", "bytes=5-6"}) {
     const auto error = error_of(routes.call("GET", zip, "", {{"range", range}}), 500);
-    CHECK(error["code"] == "corrupt_blob");
+    CHECK(error["code"] == "damaged_file");
     CHECK(error["type"] == "server_error");
     CHECK(std::string(error["message"]).find(made.bundle_sha256) != std::string::npos);
   }
   std::filesystem::remove(path);
-  CHECK(error_of(routes.call("GET", zip), 500)["code"] == "corrupt_blob");
+  CHECK(error_of(routes.call("GET", zip), 500)["code"] == "damaged_file");
 }
 
 }  // namespace graft

@@ -190,4 +190,31 @@ TEST_CASE("the training file of an unfinished job keeps its bytes when it is del
   CHECK(count_blobs(routes) == 1);
 }
 
+TEST_CASE("a field twice is refused, and a name with characters that nobody sees") {
+  RouteFixture routes;
+  const Part anchor = {"expires_after[anchor]", "created_at", std::nullopt};
+  const auto twice = error_of(upload(routes, {purpose, purpose, file}), 400);
+  CHECK(twice["param"] == "purpose");
+  CHECK(error_of(upload(routes, {purpose, anchor, file, anchor}), 400)["param"] ==
+        "expires_after[anchor]");
+  const auto unseen = error_of(upload(routes, {purpose, {"file", bytes, "a\u202Elsv.jsonl"}}), 400);
+  CHECK(unseen["param"] == "file");
+  CHECK(std::string(unseen["message"]).find("U+202E") != std::string::npos);
+  CHECK(count_blobs(routes) == 0);
+}
+
+TEST_CASE("damaged bytes of a file are not handed out") {
+  RouteFixture routes;
+  const auto id = routes.add_file("the right bytes");
+  const auto content = "/v1/files/" + id + "/content";
+  REQUIRE(routes.call("GET", content).body == "the right bytes");
+  const auto sha256 = std::string(routes.call("GET", "/v1/files/" + id).json()["sha256"]);
+  const auto path = routes.blobs.path(sha256);
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  std::ofstream(path, std::ios::binary) << "the wrong bytes";
+  CHECK(error_of(routes.call("GET", content), 500)["code"] == "damaged_file");
+  std::filesystem::remove(path);
+  CHECK(error_of(routes.call("GET", content), 500)["code"] == "damaged_file");
+}
+
 }  // namespace graft

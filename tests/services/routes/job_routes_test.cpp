@@ -218,7 +218,7 @@ TEST_CASE("a limit must be a number in range") {
   const auto id = routes.add_job();
   for (const auto& path : {jobs, jobs + "/" + id + "/events", jobs + "/" + id + "/checkpoints",
                            std::string("/v1/files"), std::string("/v1/tasks")})
-    for (const char* limit : {"0", "-1", "x", "", "1.5", "10001", "99999999999999999999"}) {
+    for (const char* limit : {"0", "-1", "x", "1.5", "10001", "99999999999999999999"}) {
       CAPTURE(path);
       CAPTURE(limit);
       const auto error = error_of(routes.call("GET", path + "?limit=" + limit), 400);
@@ -340,6 +340,83 @@ TEST_CASE("an idempotency key makes one job, and is not for another body") {
             400)["param"] == "Idempotency-Key");
   // Another customer's key of the same text is another key.
   CHECK(routes.call_as(routes.rival_key, "GET", jobs).json()["data"].empty());
+}
+
+TEST_CASE("a repeated request finds its job whatever became of the file") {
+  RouteFixture routes;
+  const auto file = routes.add_file(row);
+  const Headers key = {{"idempotency-key", "k1"}};
+  const auto first = routes.call("POST", jobs, body_for(file), key).json();
+  REQUIRE(routes.call("DELETE", "/v1/files/" + file).status == 200);
+  const auto again = routes.call("POST", jobs, body_for(file), key);
+  CHECK(again.status == 200);
+  CHECK(again.json()["id"] == first["id"]);
+  CHECK(error_of(routes.call("POST", jobs, body_for(file, R"(, "seed": 9)"), key), 400)["code"] ==
+        "idempotency_key_reused");
+  CHECK(error_of(routes.call("POST", jobs, body_for(file)), 400)["code"] == "file_not_found");
+}
+
+TEST_CASE("no task is named like an id, and an id answers for its own task") {
+  RouteFixture routes;
+  const auto file = routes.add_file(row);
+  const auto made = routes.add_version("mood");
+  const auto create = [&](const std::string& task) {
+    return routes.call("POST", jobs, body_for(file, R"(, "task": ")" + task + "\""));
+  };
+  const auto taken = error_of(create(made.task_id), 400);
+  CHECK(taken["code"] == "reserved_name");
+  CHECK(std::string(taken["message"]).find("is the id of task 'mood'") != std::string::npos);
+  for (const char* name : {"task_1", "ver_1", "file-1", "ftjob-1", "ftckpt-1", "ftevent-1"}) {
+    CAPTURE(name);
+    CHECK(error_of(create(name), 400)["code"] == "reserved_name");
+  }
+  CHECK(create("task-force").status == 200);
+
+  // Rows from before: one named like the id of another, one named like an id of nobody.
+  auto database = routes.databases.checkout();
+  for (const std::string& name : {made.task_id, std::string("file-sorter")}) {
+    NewJob old;
+    old.customer = routes.acme.id;
+    old.task_name = name;
+    old.model = "minilm";
+    old.training_file = file;
+    old.trials = {TrialConfig{}};
+    create_job(*database, old, routes.now);
+  }
+  CHECK(routes.call("GET", "/v1/tasks/" + made.task_id).json()["name"] == "mood");
+  CHECK(create(made.task_id).status == 400);
+  CHECK(create("file-sorter").status == 200);
+}
+
+TEST_CASE(
+    "every list: an empty parameter is none, an unknown cursor is named, a deleted one goes on") {
+  RouteFixture routes;
+  const auto version = routes.add_version("mood");
+  routes.add_version("mood");
+  const auto file = routes.add_file(row);
+  int lists = 0;
+  for (const std::string& path :
+       {std::string("/v1/files"), std::string(jobs), std::string("/v1/tasks"),
+        std::string("/v1/tasks/mood/versions"), jobs + ("/" + version.job_id) + "/events",
+        jobs + ("/" + version.job_id) + "/checkpoints"}) {
+    CAPTURE(path);
+    const auto first = routes.call("GET", path);
+    CHECK(first.status == 200);
+    CHECK(routes.call("GET", path + "?after=").body == first.body);
+    CHECK(routes.call("GET", path + "?limit=&order=&purpose=&task=").body == first.body);
+    const auto error = error_of(routes.call("GET", path + "?after=nobody"), 400);
+    CHECK(error["code"] == "unknown_cursor");
+    CHECK(error["param"] == "after");
+    CHECK(std::string(error["message"]).find("'nobody'") != std::string::npos);
+    for (const auto& item : first.json()["data"])
+      CHECK(routes.call("GET", path + "?after=" + std::string(item["id"])).status == 200);
+    ++lists;
+  }
+  CHECK(lists == 6);
+
+  const auto before = routes.call("GET", "/v1/files?after=" + file).body;
+  REQUIRE(routes.call("DELETE", "/v1/files/" + file).status == 200);
+  CHECK(routes.call("GET", "/v1/files?after=" + file).body == before);
 }
 
 }  // namespace graft

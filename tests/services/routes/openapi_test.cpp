@@ -97,6 +97,38 @@ TEST_CASE("every operation documents its members, its id and what a missing key 
   }
 }
 
+TEST_CASE("every status that a route can answer is documented") {
+  RouteFixture routes;
+  const auto operations = documented_operations();
+  const auto answers = [&](const Route& route) {
+    std::set<int> statuses = {400, 401, 403, 429, 500, 503};  // of server, keys and handlers alike
+    if (route.pattern.find('{') != std::string::npos) statuses.insert(404);
+    if (route.method == "POST" || route.method == "PUT") statuses.insert({413, 415});
+    if (route.method != "GET") statuses.insert(507);
+    if (route.pattern.ends_with("/predict")) statuses.insert({200, 504});
+    if (route.pattern.ends_with("/adapter.zip")) statuses.insert({200, 206, 304, 416});
+    return statuses;
+  };
+  std::string predictions;  // said once, for three routes
+  for (const auto& operation : operations)
+    if (operation.text.find("&predict_responses") != std::string::npos)
+      predictions = operation.text;
+  for (const auto& route : routes.router.routes()) {
+    const auto name = route.method + " " + route.pattern;
+    CAPTURE(name);
+    if (!route.pattern.starts_with("/v1/")) continue;
+    const auto found =
+        std::find_if(operations.begin(), operations.end(),
+                     [&](const Operation& operation) { return operation.name == name; });
+    REQUIRE(found != operations.end());
+    const bool shared = found->text.find("*predict_responses") != std::string::npos;
+    const std::string& text = shared ? predictions : found->text;
+    for (const int status : answers(route))
+      CHECK_MESSAGE(text.find("\n        \"" + std::to_string(status) + "\":") != std::string::npos,
+                    status);
+  }
+}
+
 TEST_CASE("the documents say of each hyperparameter what its row in the table says") {
   std::ifstream yaml(std::string(GRAFT_SOURCE_DIR) + "/docs/openapi.yaml");
   std::ifstream page(std::string(GRAFT_SOURCE_DIR) + "/docs/api.md");

@@ -176,7 +176,7 @@ TEST_CASE("health needs no key and no worker, readiness names what is missing") 
   ready = ask("/readyz");
   CHECK(ready.status == 200);
   CHECK(ready.body ==
-        R"({"ready":true,"checks":{"database":"ok","backbones":"ok","worker":"ok"}})");
+        R"({"ready":true,"checks":{"database":"ok","disk":"ok","backbones":"ok","worker":"ok"}})");
 }
 
 }  // namespace graft

@@ -218,4 +218,21 @@ TEST_CASE("a backbone cannot be deleted") {
   CHECK(error_of(routes.call("DELETE", "/v1/models/none"), 404)["code"] == "model_not_found");
 }
 
+TEST_CASE("an alias is no number, no id and not 'latest'; one from before goes on") {
+  RouteFixture routes;
+  routes.add_version("mood");
+  const std::string at = "/v1/tasks/mood/aliases/", one = R"({"version": 1})";
+  for (const char* name : {"1", "007", "latest", "file-a", "ver_1", "task_a"}) {
+    CAPTURE(name);
+    CHECK(error_of(routes.call("PUT", at + name, one), 400)["code"] == "reserved_name");
+    CHECK(routes.call("GET", at + name).status == 404);
+  }
+  CHECK(routes.call("PUT", at + "v1", one).status == 200);
+  auto database = routes.databases.checkout();
+  const auto task = find_task(*database, routes.acme.id, "mood");
+  REQUIRE(task);
+  REQUIRE(set_alias(*database, *task, "latest", 1, routes.now));
+  CHECK(routes.call("PUT", at + "latest", one).status == 200);
+}
+
 }  // namespace graft

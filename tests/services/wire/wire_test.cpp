@@ -2,12 +2,14 @@
 #include "services/wire/answers.h"
 
 #include <doctest/doctest.h>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
 #include "services/http/router.h"
 #include "services/wire/jobs.h"
 #include "services/wire/json.h"
+#include "services/wire/names.h"
 #include "services/wire/predict.h"
 #include "trainer/contract/protocol.h"
 
@@ -178,10 +180,76 @@ TEST_CASE("hyperparameters of the method win over the deprecated place, one by o
 }
 
 TEST_CASE("the task is the suffix where none is named, made fit for a path") {
-  CHECK(accepted(R"("suffix": "My mood v2!")").task == "My-mood-v2");
-  CHECK(accepted(R"("suffix": "été")").task == "t");
-  CHECK(accepted(R"("suffix": "…")").task.empty());
+  const auto task = [](const std::string& suffix) {
+    return accepted("\"suffix\": \"" + suffix + "\"").task;
+  };
+  CHECK(task("mood.v2_a-b") == "mood.v2_a-b");
+  CHECK(task("My mood v2!").starts_with("My-mood-v2-"));
+  CHECK(task("…").starts_with("suffix-"));
+  CHECK(accepted("").task.empty());
   CHECK(accepted(R"("suffix": "a", "task": "b.c_d-1")").task == "b.c_d-1");
+}
+
+TEST_CASE("different suffixes are different tasks, each of a fit name") {
+  std::set<std::string> names;
+  const std::vector<std::string> suffixes = {"C",
+                                             "C++",
+                                             "C--",
+                                             "-C",
+                                             "C-",
+                                             "R",
+                                             "R++",
+                                             "日報",
+                                             "週報",
+                                             "señal",
+                                             "senal",
+                                             "se al",
+                                             "se-al",
+                                             "my mood",
+                                             "my-mood",
+                                             "my  mood",
+                                             "été",
+                                             "t",
+                                             "…",
+                                             "Ａ",
+                                             "A",
+                                             "task_x",
+                                             "suffix-task_x",
+                                             "file-a",
+                                             std::string(64, 's'),
+                                             std::string(63, 's') + "+",
+                                             std::string(63, 's') + "!",
+                                             std::string(63, 's')};
+  for (const auto& suffix : suffixes) {
+    CAPTURE(suffix);
+    const auto name = accepted("\"suffix\": \"" + suffix + "\"").task;
+    CHECK(accepted("\"suffix\": \"" + suffix + "\"").task == name);
+    CHECK(is_task_name(name));
+    CHECK_FALSE(looks_like_id(name));
+    CHECK_MESSAGE(names.insert(name).second, name);
+  }
+}
+
+TEST_CASE("characters that nobody sees are found and named") {
+  for (const auto& [text, point] :
+       std::vector<std::pair<std::string, std::string>>{{"a\\u202Eb", "U+202E"},
+                                                        {"a\\u200B", "U+200B"},
+                                                        {"\\uFEFFa", "U+FEFF"},
+                                                        {"a\\u2066", "U+2066"},
+                                                        {"a\\u0085", "U+0085"},
+                                                        {"a\\u0007", "U+0007"},
+                                                        {"\\u00ADa", "U+00AD"},
+                                                        {"\\uDB40\\uDC41", "U+E0041"}}) {
+    CAPTURE(point);
+    for (const std::string& members :
+         {"\"suffix\": \"" + text + "\"", "\"metadata\": {\"" + text + "\": \"v\"}"}) {
+      const auto error = refusal(job(members));
+      CHECK(std::string(error.what()).find(point) != std::string::npos);
+    }
+    CHECK(refusal(job("\"task\": \"" + text + "\"")).param == "task");
+  }
+  for (const char* seen : {"señal", "日報", "été", "e\xCC\x81", "😀", "\xFF\xC3", "مرحبا"})
+    CHECK_FALSE(invisible_character(seen));
 }
 
 TEST_CASE("layers with adapters are told by number from the top, one by one, or by the others") {
