@@ -12,7 +12,7 @@ struct sqlite3;
 namespace graft {
 
 struct Migration {
-  int number = 0;  // from 1, without gaps
+  int number = 0;  // rising
   std::string_view name;
   std::string_view sql;
 };
