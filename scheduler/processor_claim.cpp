@@ -70,7 +70,7 @@ std::vector<int> choose_processors(const std::vector<int>& allowed, const std::m
 fs::path shared_claims_directory() {
   struct stat status {};
   const bool shared = ::stat("/run/lock", &status) == 0 && S_ISDIR(status.st_mode) &&
-                      (status.st_mode & 01777) == 01777;
+                      (status.st_mode & 01777) == 01777 && ::access("/run/lock", W_OK) == 0;
   return (shared ? fs::path("/run/lock") : fs::temp_directory_path()) / "graft-processors";
 }
 
