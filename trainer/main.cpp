@@ -170,6 +170,9 @@ the last line on stderr (train: in records.jsonl too); 2 the command line is not
 74 train ended for want of room on the disk. Ended by a signal, train goes on from its last
 checkpoint when it is started again. Everything computes on CPUs.
 
+train reads order.json, appends records.jsonl and writes lane-<k>/result.zip; the file `cancel`
+or SIGTERM stops it.
+
 Example:
   graft-worker check .deps/backbones/minilm
   echo "Race a penguin" | graft-worker predict adapter.zip --backbone .deps/backbones/minilm)";
@@ -185,11 +188,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", program_version);
 
   TrainOptions training;
-  auto* train_command = app.add_subcommand(
-      "train",
-      "Train the run in RUN_DIR: reads order.json, appends records.jsonl, writes "
-      "lane-<k>/result.zip; the file `cancel` or SIGTERM stops it, and what was stopped or killed "
-      "goes on from its last checkpoint");
+  auto* train_command =
+      app.add_subcommand("train", "Train the run in RUN_DIR, or go on from where it was stopped");
   train_command->add_option("RUN_DIR", training.run_directory)
       ->required()
       ->check(CLI::ExistingDirectory);
@@ -233,20 +233,18 @@ int run(int argc, char** argv) {
 
   std::string inspected;
   auto* inspect_command = app.add_subcommand(
-      "inspect", "Print what a .safetensors file, an adapter.zip or a backbone directory holds");
+      "inspect", "Print what a .safetensors, an adapter.zip or a backbone directory holds");
   inspect_command->add_option("FILE", inspected)->required()->check(CLI::ExistingPath);
 
   std::string checked;
   auto* check_command = app.add_subcommand(
-      "check",
-      "Open a backbone directory as training would; say what is wrong with it in one line");
+      "check", "Open a backbone directory as training would, and say what is wrong with it");
   check_command->add_option("BACKBONE_DIR", checked)->required()->check(CLI::ExistingDirectory);
 
   BenchOptions bench;
   std::string bench_precision = "auto";
-  auto* bench_command = app.add_subcommand(
-      "bench",
-      "Measure this machine: products, training speed at several lengths and lanes, memory");
+  auto* bench_command =
+      app.add_subcommand("bench", "Measure this machine: products, training speed, memory");
   bench_command->add_option("--backbone", bench.backbone, "Backbone directory")
       ->required()
       ->check(CLI::ExistingDirectory);
