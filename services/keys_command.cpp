@@ -58,7 +58,7 @@ int create(const std::filesystem::path& data_dir, const KeysCommand& command) {
 }
 
 int list(const std::filesystem::path& data_dir) {
-  std::vector<ApiKey> keys;
+  std::vector<ListedApiKey> keys;
   const std::filesystem::path path = DataDirectory::database_in(data_dir);
   if (std::filesystem::exists(path)) {
     Database database = Database::open(path);
@@ -70,10 +70,10 @@ int list(const std::filesystem::path& data_dir) {
     return 0;
   }
   std::vector<Row> rows{{"ID", "KEY", "CUSTOMER", "NAME", "CREATED (UTC)", "LAST USED", "REVOKED"}};
-  for (const ApiKey& key : keys)
-    rows.push_back({key.id, key.prefix + "...", key.customer_name,
-                    key.name.empty() ? "-" : key.name, shown_time(key.created_at),
-                    shown_time(key.last_used_at), shown_time(key.revoked_at)});
+  for (const auto& [key, name, last_used_at] : keys)
+    rows.push_back({key.id, key.prefix + "...", key.customer_name, name.empty() ? "-" : name,
+                    shown_time(key.created_at), shown_time(last_used_at),
+                    shown_time(key.revoked_at)});
   print_table(rows);
   return 0;
 }

@@ -91,8 +91,7 @@ NewApiKey create_api_key(Database& database, std::string_view customer_name, Uni
               .prefix = made.secret.substr(0, shown_prefix),
               .customer = customer.id,
               .customer_name = customer.name,
-              .created_at = now,
-              .name = std::string(key_name)};
+              .created_at = now};
   Statement(
       database,
       "INSERT INTO api_keys (public_id, customer_id, prefix, secret_sha256, created_at, name) "
@@ -102,16 +101,17 @@ NewApiKey create_api_key(Database& database, std::string_view customer_name, Uni
   return made;
 }
 
-std::vector<ApiKey> list_api_keys(Database& database) {
+std::vector<ListedApiKey> list_api_keys(Database& database) {
   Statement statement(
       database,
       "SELECT k.public_id, k.prefix, k.customer_id, c.name, k.created_at, k.revoked_at, "
       "k.name, k.last_used_at "
       "FROM api_keys k CROSS JOIN customers c ON c.id = k.customer_id ORDER BY k.id");
-  std::vector<ApiKey> keys;
+  std::vector<ListedApiKey> keys;
   while (statement.step()) {
-    keys.push_back({statement.text(0), statement.text(1), statement.integer(2), statement.text(3),
-                    statement.integer(4), statement.optional_integer(5), statement.text(6),
+    keys.push_back({{statement.text(0), statement.text(1), statement.integer(2), statement.text(3),
+                     statement.integer(4), statement.optional_integer(5)},
+                    statement.text(6),
                     statement.optional_integer(7)});
   }
   return keys;

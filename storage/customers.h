@@ -21,7 +21,13 @@ struct NewApiKey {
 // `key_name`: for people, may be empty. Throws std::invalid_argument for a bad name of either.
 NewApiKey create_api_key(Database& database, std::string_view customer_name, UnixTime now,
                          std::string_view key_name = "");
-std::vector<ApiKey> list_api_keys(Database& database);
+// A key as its operator sees it.
+struct ListedApiKey {
+  ApiKey key;
+  std::string name;                      // may be empty
+  std::optional<UnixTime> last_used_at;  // to the minute; nullopt: never
+};
+std::vector<ListedApiKey> list_api_keys(Database& database);
 // By key id or by its shown prefix. False: no such key.
 bool revoke_api_key(Database& database, std::string_view id_or_prefix, UnixTime now);
 // The customer a secret belongs to; nullopt for unknown and revoked ones. Keeps the time of the

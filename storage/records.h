@@ -36,8 +36,6 @@ struct ApiKey {
   std::string customer_name;
   UnixTime created_at = 0;
   std::optional<UnixTime> revoked_at;
-  std::string name;                      // for people; may be empty
-  std::optional<UnixTime> last_used_at;  // to the minute; nullopt: never
 };
 
 struct File {

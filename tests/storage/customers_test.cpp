@@ -37,9 +37,9 @@ TEST_CASE("a key is shown once, authenticates its customer, and is stored as a h
 
   const auto keys = list_api_keys(database);
   REQUIRE(keys.size() == 2);
-  CHECK(keys[0].id == made.key.id);
-  CHECK(keys[0].customer_name == "acme");
-  CHECK_FALSE(keys[0].revoked_at.has_value());
+  CHECK(keys[0].key.id == made.key.id);
+  CHECK(keys[0].key.customer_name == "acme");
+  CHECK_FALSE(keys[0].key.revoked_at.has_value());
   Statement stored(
       database,
       "SELECT count(*) FROM api_keys WHERE instr(public_id || prefix || secret_sha256, ?)",
@@ -61,7 +61,7 @@ TEST_CASE("a revoked key opens nothing any more, and the others go on") {
   CHECK_FALSE(authenticate(database, second.secret, noon).has_value());
   CHECK(authenticate(database, third.secret, noon).has_value());
   CHECK(revoke_api_key(database, first.key.id, noon + 9));
-  CHECK(list_api_keys(database)[0].revoked_at == noon + 1);
+  CHECK(list_api_keys(database)[0].key.revoked_at == noon + 1);
 }
 
 TEST_CASE("a key tells its name and, to the minute, its last use, without a write a request") {
