@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <iterator>
 #include <numeric>
 #include <system_error>
 
@@ -47,8 +48,78 @@ ProcessorSet affinity() {
   }
 }
 
-// "0-3,8"
-std::string describe(const std::vector<int>& processors) {
+// "200000 100000": microseconds of each period; "max 100000": no quota.
+std::optional<double> read_quota(const fs::path& path) {
+  std::ifstream file(path);
+  double quota = 0, period = 0;
+  if (!(file >> quota >> period) || !(quota > 0) || !(period > 0)) return std::nullopt;
+  return quota / period;
+}
+
+// Version 1 has two files for it; a quota of -1 is none.
+std::optional<double> read_quota_v1(const fs::path& directory) {
+  std::ifstream quota_file(directory / "cpu.cfs_quota_us"),
+      period_file(directory / "cpu.cfs_period_us");
+  double quota = 0, period = 0;
+  if (!(quota_file >> quota) || !(period_file >> period) || !(quota > 0) || !(period > 0))
+    return std::nullopt;
+  return quota / period;
+}
+
+std::vector<int> read_processors(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return parse_processors(line);
+}
+
+void narrow(CgroupGrant& grant, const std::optional<double>& quota,
+            const std::vector<int>& processors) {
+  if (quota) grant.cores = std::min(*quota, grant.cores.value_or(*quota));
+  if (processors.empty()) return;
+  if (!grant.processors) {
+    grant.processors = processors;
+    return;
+  }
+  std::vector<int> both;
+  std::set_intersection(grant.processors->begin(), grant.processors->end(), processors.begin(),
+                        processors.end(), std::back_inserter(both));
+  grant.processors = std::move(both);
+}
+
+// Calls `take` for the mount and each group on the way down to `group`. Inside a container the
+// mount is its own group already, and the rest of the way is not there.
+template <class Take>
+void walk_down(fs::path directory, const std::string& group, const Take& take) {
+  take(directory);
+  for (const fs::path& name : fs::path(group).relative_path()) take(directory /= name);
+}
+
+// One line of /proc/self/cgroup: "0::/a/b" (version 2) or "4:cpu,cpuacct:/a/b".
+struct Membership {
+  std::string controllers, group;
+};
+std::optional<Membership> parse_membership(const std::string& line) {
+  const std::size_t first = line.find(':');
+  const std::size_t second = first == line.npos ? first : line.find(':', first + 1);
+  if (second == line.npos || line.substr(second + 1, 1) != "/") return std::nullopt;
+  return Membership{line.substr(first + 1, second - first - 1), line.substr(second + 1)};
+}
+
+bool lists(const std::string& controllers, const std::string& name) {
+  return ("," + controllers + ",").find("," + name + ",") != std::string::npos;
+}
+
+int bounded(const char* option, const std::optional<int>& wanted, int most, std::string& cut) {
+  if (wanted.value_or(most) <= most) return std::max(wanted.value_or(most), 1);
+  if (!cut.empty()) cut += ", ";
+  cut += std::string(option) + " " + std::to_string(*wanted);
+  return most;
+}
+
+}  // namespace
+
+std::string describe_processors(const std::vector<int>& processors) {
   std::string text;
   for (std::size_t i = 0; i < processors.size();) {
     std::size_t last = i;
@@ -61,45 +132,66 @@ std::string describe(const std::vector<int>& processors) {
   return text;
 }
 
-// "200000 100000": microseconds of each period; "max 100000": no quota.
-std::optional<double> read_quota(const fs::path& path) {
-  std::ifstream file(path);
-  double quota = 0, period = 0;
-  if (!(file >> quota >> period) || !(quota > 0) || !(period > 0)) return std::nullopt;
-  return quota / period;
-}
-
-int bounded(const char* option, const std::optional<int>& wanted, int most, std::string& cut) {
-  if (wanted.value_or(most) <= most) return std::max(wanted.value_or(most), 1);
-  if (!cut.empty()) cut += ", ";
-  cut += std::string(option) + " " + std::to_string(*wanted);
-  return most;
-}
-
-}  // namespace
-
-int allowed_processors() {
-  try {
-    return std::max<int>(1, static_cast<int>(affinity().members().size()));
-  } catch (const std::system_error&) {
-    return 1;
+std::vector<int> parse_processors(const std::string& text) {
+  std::vector<int> processors;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    int first = 0;
+    auto parsed = std::from_chars(at, end, first);
+    if (parsed.ec != std::errc() || first < 0) break;
+    int last = first;
+    if (parsed.ptr != end && *parsed.ptr == '-') {
+      parsed = std::from_chars(parsed.ptr + 1, end, last);
+      if (parsed.ec != std::errc() || last < first || last >= most_processors) break;
+    }
+    for (int number = first; number <= last; ++number) processors.push_back(number);
+    at = parsed.ptr;
+    if (at == end || *at != ',') break;
+    ++at;
   }
+  std::sort(processors.begin(), processors.end());
+  processors.erase(std::unique(processors.begin(), processors.end()), processors.end());
+  return processors;
 }
 
-std::optional<double> cgroup_cores(const fs::path& membership, const fs::path& mount) {
+std::vector<int> allowed_processors() {
+  try {
+    std::vector<int> members = affinity().members();
+    if (!members.empty()) return members;
+  } catch (const std::system_error&) {
+  }
+  return {0};
+}
+
+CgroupGrant cgroup_grant(const fs::path& membership, const fs::path& mount) {
+  CgroupGrant grant;
   std::ifstream file(membership);
-  std::string line;
-  while (std::getline(file, line) && !line.starts_with("0::/")) continue;
-  if (!line.starts_with("0::/")) return std::nullopt;
-  std::optional<double> cores;
-  const auto take = [&](const fs::path& directory) {
-    const std::optional<double> quota = read_quota(directory / "cpu.max");
-    if (quota) cores = std::min(*quota, cores.value_or(*quota));
-  };
-  fs::path directory = mount;
-  take(directory);
-  for (const fs::path& name : fs::path(line.substr(4))) take(directory /= name);
-  return cores;
+  for (std::string line; std::getline(file, line);) {
+    const auto found = parse_membership(line);
+    if (!found) continue;
+    const std::string& names = found->controllers;
+    if (names.empty())
+      walk_down(mount, found->group, [&](const fs::path& at) {
+        narrow(grant, read_quota(at / "cpu.max"), read_processors(at / "cpuset.cpus.effective"));
+      });
+    if (lists(names, "cpu"))
+      walk_down(mount / "cpu", found->group,
+                [&](const fs::path& at) { narrow(grant, read_quota_v1(at), {}); });
+    if (lists(names, "cpuset"))
+      walk_down(mount / "cpuset", found->group, [&](const fs::path& at) {
+        narrow(grant, std::nullopt, read_processors(at / "cpuset.effective_cpus"));
+      });
+  }
+  return grant;
+}
+
+std::vector<int> granted_processors(const std::vector<int>& allowed, const CgroupGrant& grant) {
+  if (!grant.processors) return allowed;
+  std::vector<int> both;
+  std::set_intersection(allowed.begin(), allowed.end(), grant.processors->begin(),
+                        grant.processors->end(), std::back_inserter(both));
+  return both.empty() ? allowed : both;
 }
 
 int usable_cores(int processors, std::optional<double> quota) {
@@ -116,14 +208,11 @@ CoreBudget plan_budget(const WantedCores& wanted, int usable) {
   return budget;
 }
 
-std::string confine_to(int cores) {
-  std::vector<int> processors = affinity().members();
-  processors.resize(std::min(processors.size(), static_cast<std::size_t>(std::max(cores, 1))));
-  ProcessorSet set(processors.back() + 1);
+void confine_to(const std::vector<int>& processors) {
+  ProcessorSet set(*std::max_element(processors.begin(), processors.end()) + 1);
   for (const int processor : processors) set.add(processor);
   if (::sched_setaffinity(0, set.bytes(), set.get()) != 0)
     throw std::system_error(errno, std::generic_category(), "sched_setaffinity");
-  return describe(processors);
 }
 
 void confine_as_here(pid_t process) {

@@ -13,13 +13,24 @@
 
 namespace graft {
 
-// The processors that the calling thread may run on; at least 1.
-int allowed_processors();
+// The processors that the calling thread may run on, in rising order; at least one.
+std::vector<int> allowed_processors();
 
-// Processors' worth of time that the quotas (cpu.max) of the process' cgroup (v2) and of those
-// above it grant. nullopt: no quota.
-std::optional<double> cgroup_cores(const std::filesystem::path& membership = "/proc/self/cgroup",
-                                   const std::filesystem::path& mount = "/sys/fs/cgroup");
+// "0-3,8": how cgroups and the log write processors, and back. Numbers that cannot be read end it.
+std::string describe_processors(const std::vector<int>& processors);
+std::vector<int> parse_processors(const std::string& text);
+
+// What cgroups grant: the narrowest of the process' own group and all above it, version 2 (cpu.max,
+// cpuset.cpus.effective) and version 1 (controllers cpu and cpuset).
+struct CgroupGrant {
+  std::optional<double> cores;                 // processors' worth of time; nullopt: no quota
+  std::optional<std::vector<int>> processors;  // nullopt: any
+};
+CgroupGrant cgroup_grant(const std::filesystem::path& membership = "/proc/self/cgroup",
+                         const std::filesystem::path& mount = "/sys/fs/cgroup");
+
+// Those of `allowed` that the cgroups grant too; all of `allowed` where none would be left.
+std::vector<int> granted_processors(const std::vector<int>& allowed, const CgroupGrant& grant);
 
 // What the machine grants: processors, or whole cores of the quota where these are fewer.
 int usable_cores(int processors, std::optional<double> quota);
@@ -36,10 +47,9 @@ struct CoreBudget {
 };
 CoreBudget plan_budget(const WantedCores& wanted, int usable);
 
-// Confines the calling thread, and the threads and processes that it starts from now on, to the
-// first `cores` of the processors that it may run on. Returns them ("0-3,8"). Throws
-// std::system_error where the kernel refuses.
-std::string confine_to(int cores);
+// Confines the calling thread, and the threads and processes that it starts from now on, to these
+// processors. Throws std::system_error where the kernel refuses.
+void confine_to(const std::vector<int>& processors);
 
 // Lets every thread of a running process run where the calling thread may. Best effort.
 void confine_as_here(pid_t process);

@@ -97,7 +97,7 @@ Authenticator make_authenticator(const ServiceContext& context, AuthMode mode) {
     const auto key = bearer_key(request);
     if (key && key->starts_with(key_prefix)) {
       auto connection = context.databases.checkout();
-      if (auto customer = authenticate(*connection, *key)) return customer;
+      if (auto customer = authenticate(*connection, *key, context.now())) return customer;
       refuse_key(true);
     }
     if (mode == AuthMode::keys_required) refuse_key(key.has_value());

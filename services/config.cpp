@@ -27,7 +27,7 @@ struct Wanted {
   std::string listen = "127.0.0.1:8080";
   std::string cores = "auto", workers = "auto", worker_threads = "auto";
   std::string auth = "auto";
-  std::string log_format = "text";
+  std::string log_format = "text", log_level = "info";
   std::string worker_program;
   std::string device = "auto";
   std::string precision = "auto";
@@ -48,6 +48,18 @@ CLI::Validator number_or_auto(int least, int most) {
       "");
 }
 
+CLI::Validator device_of_this_build() {
+  return CLI::Validator(
+      [](const std::string& text) -> std::string {
+        if (text == "auto" || text == "cpu") return {};
+        if (text == "cuda")
+          return "'cuda': the workers of this build compute on CPUs only, so every job would fail; "
+                 "leave --device out";
+        return "'" + text + "' is neither auto nor cpu";
+      },
+      "");
+}
+
 // Of what number_or_auto let through.
 std::optional<int> parse_number_or_auto(const std::string& text) {
   if (text == "auto") return std::nullopt;
@@ -64,12 +76,15 @@ Example:
   curl http://127.0.0.1:8080/v1/models
 
 For others on the network, with keys:
-  graftd --data-dir /srv/graft keys create acme
+  graftd --data-dir /srv/graft keys create acme --name "build server"
   graftd --data-dir /srv/graft --backbone minilm=/srv/minilm --listen 0.0.0.0:8080 --auth required
 
 graftd logs to stderr and prints one line to stdout when it is ready. SIGTERM or Ctrl-C stops
 it within 10 s; training goes on and is taken up again by the next graftd on the same data
-directory.)";
+directory.
+
+Exit status: 0 stopped as asked; 1 could not start or go on, with the reason on stderr; 2 an
+option or its value is not understood.)";
 
 struct Options {
   CLI::App app{
@@ -120,8 +135,7 @@ Options::Options() {
       ->capture_default_str();
   setting("auth", wanted.auth,
           "Who needs a key: auto (nobody; only on loopback), required (everybody), off (keys are "
-          "ignored; only on "
-          "loopback)")
+          "ignored; only on loopback)")
       ->check(CLI::IsMember({"auto", "required", "off"}))
       ->type_name("MODE")
       ->capture_default_str();
@@ -129,11 +143,17 @@ Options::Options() {
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("FORMAT")
       ->capture_default_str();
+  setting("log-level", wanted.log_level,
+          "Least that is logged: debug (every request too), info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->type_name("LEVEL")
+      ->capture_default_str();
   setting("worker-program", wanted.worker_program,
           "The program that trains and predicts; default: graft-worker beside graftd")
       ->type_name("PATH");
-  setting("device", wanted.device, "Where workers compute: auto, cpu or cuda")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+  setting("device", wanted.device,
+          "Where workers compute: auto or cpu; this build computes on CPUs only")
+      ->check(device_of_this_build())
       ->type_name("DEVICE")
       ->capture_default_str();
   setting("precision", wanted.precision,
@@ -153,7 +173,9 @@ void Options::add_keys_commands() {
   auto* create = keys_app->add_subcommand("create", "Make a key of a customer and print it, once");
   create->add_option("customer", keys.subject, "Name: a-z, 0-9 and dashes; made where it is new")
       ->required();
-  auto* list = keys_app->add_subcommand("list", "All keys, without their secrets");
+  create->add_option("--name", keys.key_name, "What the list shows it as, like \"build server\"");
+  auto* list =
+      keys_app->add_subcommand("list", "All keys and their last use, without their secrets");
   auto* revoke = keys_app->add_subcommand("revoke", "End a key");
   revoke->add_option("id", keys.subject, "Id or shown prefix of the key")->required();
   for (auto* command : {create, list, revoke}) command->fallthrough();
@@ -325,6 +347,14 @@ void check_auth(const Wanted& wanted, Config& config) {
                     "listen on 127.0.0.1");
 }
 
+// Of what its check let through.
+LogLevel parse_log_level(const std::string& text) {
+  if (text == "debug") return LogLevel::debug;
+  if (text == "warn") return LogLevel::warn;
+  if (text == "error") return LogLevel::error;
+  return LogLevel::info;
+}
+
 Invocation check(Options& options, const std::filesystem::path& program_directory) {
   const Wanted& wanted = options.wanted;
   Invocation invocation;
@@ -333,6 +363,7 @@ Invocation check(Options& options, const std::filesystem::path& program_director
     throw ConfigError("--data-dir is missing: name where to keep everything");
   config.data_dir = std::filesystem::absolute(wanted.data_dir);
   config.log_format = wanted.log_format == "json" ? LogFormat::json : LogFormat::text;
+  config.log_level = parse_log_level(wanted.log_level);
   if (options.keys_app->parsed()) {
     invocation.keys = options.keys;
     return invocation;

@@ -24,6 +24,7 @@ struct BackboneOption {
 };
 
 enum class LogFormat { text, json };
+enum class LogLevel { debug, info, warn, error };
 
 struct Config {
   std::filesystem::path data_dir;
@@ -33,6 +34,7 @@ struct Config {
   WantedCores cores;  // as asked for: plan_budget makes it fit the machine
   AuthMode auth = AuthMode::keys_optional;
   LogFormat log_format = LogFormat::text;
+  LogLevel log_level = LogLevel::info;
   std::filesystem::path worker_program;
   std::string device = "auto";
   Precision precision = Precision::automatic;
@@ -42,7 +44,8 @@ struct Config {
 struct KeysCommand {
   enum class Action { create, list, revoke };
   Action action = Action::list;
-  std::string subject;  // customer name or key id
+  std::string subject;   // customer name or key id
+  std::string key_name;  // of a new key; may be empty
 };
 
 struct Invocation {

@@ -19,7 +19,10 @@ class DataDirectory {
   DataDirectory(const DataDirectory&) = delete;
   DataDirectory& operator=(const DataDirectory&) = delete;
 
-  std::filesystem::path database() const { return path_ / "graft.db"; }
+  static std::filesystem::path database_in(const std::filesystem::path& path) {
+    return path / "graft.db";
+  }
+  std::filesystem::path database() const { return database_in(path_); }
   std::filesystem::path blobs() const { return path_ / "blobs"; }
   std::filesystem::path runs() const { return path_ / "runs"; }
   // What workers keep for one another and can make again.
@@ -27,6 +30,8 @@ class DataDirectory {
   // Elsewhere where the directory's name is long: a Unix socket has room for 107 bytes of path.
   const std::filesystem::path& predict_socket() const { return predict_socket_; }
   std::filesystem::path serve_log() const { return path_ / "serve.log"; }
+  // Where the check of a backbone speaks while it goes on.
+  std::filesystem::path check_log() const { return path_ / "check.log"; }
 
  private:
   const std::filesystem::path path_;

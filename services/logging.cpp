@@ -13,6 +13,21 @@ namespace graft {
 namespace {
 
 constexpr const char* access_logger = "access";
+constexpr double slow_milliseconds = 1000;
+
+spdlog::level::level_enum level_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
 
 // %J: the message as a JSON string.
 class JsonMessage : public spdlog::custom_flag_formatter {
@@ -36,11 +51,12 @@ std::unique_ptr<spdlog::formatter> formatter(const std::string& pattern) {
 
 }  // namespace
 
-void set_up_logging(LogFormat format) {
+void set_up_logging(LogFormat format, LogLevel level) {
   const bool json = format == LogFormat::json;
   const auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   auto main = std::make_shared<spdlog::logger>("graftd", sink);
   main->flush_on(spdlog::level::trace);
+  main->set_level(level_of(level));
   spdlog::set_default_logger(main);
   // The access logger has the line made already; both write through one sink, so lines do not mix.
   const std::string time = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",)";
@@ -50,21 +66,29 @@ void set_up_logging(LogFormat format) {
   auto access = std::make_shared<spdlog::logger>(access_logger,
                                                  std::make_shared<spdlog::sinks::stderr_sink_mt>());
   access->flush_on(spdlog::level::trace);
+  access->set_level(level_of(level));
   access->set_formatter(formatter(time + "%v}"));
   spdlog::register_logger(access);
 }
 
+LogLevel access_level(const AccessRecord& record) {
+  if (record.status >= 500) return LogLevel::warn;
+  return record.milliseconds > slow_milliseconds ? LogLevel::info : LogLevel::debug;
+}
+
 void log_access(const AccessRecord& record, LogFormat format) {
+  const auto level = level_of(access_level(record));
   // A request that could not be read has no method.
   const std::string& method = record.method.empty() ? std::string("-") : record.method;
   if (format == LogFormat::text) {
-    spdlog::info("{} {} {} {}B {:.1f}ms {} {}", method, record.path, record.status, record.bytes,
-                 record.milliseconds, record.request_id,
-                 record.customer.empty() ? "-" : record.customer);
+    spdlog::log(level, "{} {} {} {}B {:.1f}ms {} {}", method, record.path, record.status,
+                record.bytes, record.milliseconds, record.request_id,
+                record.customer.empty() ? "-" : record.customer);
     return;
   }
   spdlog::get(access_logger)
-      ->info(
+      ->log(
+          level,
           R"("method":{},"path":{},"status":{},"bytes":{},"ms":{:.1f},"request_id":{},"customer":{})",
           json_quoted(method), json_quoted(record.path), record.status, record.bytes,
           record.milliseconds, json_quoted(record.request_id), json_quoted(record.customer));

@@ -7,7 +7,11 @@
 
 namespace graft {
 
-void set_up_logging(LogFormat format);
+void set_up_logging(LogFormat format, LogLevel level = LogLevel::info);
+
+// What a request is worth: `warn` where the service failed (5xx), `info` where it took long,
+// otherwise `debug`.
+LogLevel access_level(const AccessRecord& record);
 
 // One line for each answer: method, path without query, status, bytes, ms, request id, customer.
 void log_access(const AccessRecord& record, LogFormat format);

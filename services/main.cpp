@@ -3,7 +3,6 @@
 // does not understand.
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,17 +12,19 @@
 #include <memory>
 #include <thread>
 
+#include "scheduler/backbone_check.h"
 #include "scheduler/core_budget.h"
+#include "scheduler/processor_claim.h"
 #include "services/auth.h"
 #include "services/config.h"
 #include "services/data_directory.h"
 #include "services/http/server.h"
 #include "services/http/static_files.h"
+#include "services/keys_command.h"
 #include "services/logging.h"
 #include "services/routes/routes.h"
 #include "services/scheduler_loop.h"
 #include "services/service_context.h"
-#include "storage/customers.h"
 
 namespace graft {
 namespace {
@@ -36,43 +37,6 @@ UnixTime now() {
   return std::time(nullptr);
 }
 
-std::string shown_time(UnixTime time) {
-  char text[24];
-  std::tm parts{};
-  gmtime_r(&time, &parts);
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts);
-  return text;
-}
-
-int run_keys_command(const Config& config, const KeysCommand& command) {
-  DataDirectory::make(config.data_dir);
-  Database database = Database::open(config.data_dir / "graft.db");
-  switch (command.action) {
-    case KeysCommand::Action::create: {
-      const NewApiKey made = create_api_key(database, command.subject, now());
-      std::fprintf(stderr, "Key %s of %s. It is shown this once:\n", made.key.id.c_str(),
-                   command.subject.c_str());
-      std::printf("%s\n", made.secret.c_str());
-      return 0;
-    }
-    case KeysCommand::Action::list:
-      std::printf("%-32s %-16s %-24s %-16s %s\n", "ID", "KEY", "CUSTOMER", "CREATED", "REVOKED");
-      for (const ApiKey& key : list_api_keys(database)) {
-        const std::string shown = key.prefix + "…";
-        std::printf("%-32s %-16s %-24s %-16s %s\n", key.id.c_str(), shown.c_str(),
-                    key.customer_name.c_str(), shown_time(key.created_at).c_str(),
-                    key.revoked_at ? shown_time(*key.revoked_at).c_str() : "");
-      }
-      return 0;
-    case KeysCommand::Action::revoke:
-      if (revoke_api_key(database, command.subject, now())) return 0;
-      std::fprintf(stderr, "graftd: no key %s that is not revoked; see graftd keys list\n",
-                   command.subject.c_str());
-      return 1;
-  }
-  return 1;
-}
-
 // Modification time of the weights: what /v1/models shows as `created`.
 UnixTime weights_time(const std::filesystem::path& directory) {
   const auto files = backbone_weight_files(directory);
@@ -81,7 +45,22 @@ UnixTime weights_time(const std::filesystem::path& directory) {
   return found ? status.st_mtime : 0;
 }
 
-std::vector<BackboneInfo> open_backbones(const Config& config) {
+// Asks the worker program, which alone can open weights and tokenizer. An unfit backbone ends the
+// start; a program that cannot answer does not: the daemon still serves all that needs no worker.
+void check_with_worker(const Config& config, const BackboneOption& option,
+                       const DataDirectory& data) {
+  const BackboneCheck check =
+      check_backbone(config.worker_program, option.directory, data.check_log());
+  if (check.outcome == BackboneCheck::Outcome::refused)
+    throw std::runtime_error("--backbone " + option.name + ": " + check.reason);
+  if (check.outcome == BackboneCheck::Outcome::not_checked)
+    spdlog::warn(
+        "backbone {} is not checked: {} {}; jobs and predictions need this program, see "
+        "--worker-program",
+        option.name, config.worker_program.string(), check.reason);
+}
+
+std::vector<BackboneInfo> open_backbones(const Config& config, const DataDirectory& data) {
   std::vector<BackboneInfo> backbones;
   for (const BackboneOption& option : config.backbones) {
     try {
@@ -90,9 +69,10 @@ std::vector<BackboneInfo> open_backbones(const Config& config) {
     } catch (const BackboneError& error) {
       throw std::runtime_error("--backbone " + option.name + ": " + error.what());
     }
+    check_with_worker(config, option, data);
     const BackboneSummary& summary = backbones.back().summary;
     spdlog::info("backbone {}: {} layers, {} wide, {}", option.name, summary.layers,
-                 summary.hidden_size, summary.sha256);
+                 summary.hidden_size, summary.sha256.substr(0, 12));
   }
   return backbones;
 }
@@ -107,35 +87,49 @@ FindBackbone finder(const std::vector<BackboneInfo>& backbones) {
   };
 }
 
-// Settles how many cores everything together gets and holds this process and all that it starts to
-// them. Before other threads start: they inherit it.
-CoreBudget take_cores(const Config& config) {
-  const int processors = allowed_processors();
-  const std::optional<double> quota = cgroup_cores();
-  CoreBudget budget = plan_budget(config.cores, usable_cores(processors, quota));
+// The cores of everything together, and what keeps this process and all that it starts to them.
+struct TakenCores {
+  CoreBudget budget;
+  std::unique_ptr<ProcessorClaim> claim;  // held while the daemon lives; none: no processor is ours
+};
+
+// Before other threads start: they inherit it.
+TakenCores take_cores(const Config& config) {
+  const CgroupGrant grant = cgroup_grant();
+  const std::vector<int> processors = granted_processors(allowed_processors(), grant);
+  const int count = static_cast<int>(processors.size());
+  TakenCores taken{plan_budget(config.cores, usable_cores(count, grant.cores)), nullptr};
+  const CoreBudget& budget = taken.budget;
   if (!budget.cut.empty()) {
     spdlog::warn("more was asked for ({}) than the budget has: it is {} cores", budget.cut,
                  budget.cores);
   }
   std::string held;
-  if (budget.cores >= processors) {
+  if (budget.cores >= count) {
     held = "all processors";
-  } else if (!config.cores.cores && quota) {
+  } else if (!config.cores.cores && grant.cores) {
     // Pinned, several containers would crowd the same processors.
     held = "held by the cgroup's quota";
   } else {
+    taken.claim =
+        std::make_unique<ProcessorClaim>(shared_claims_directory(), processors, budget.cores);
+    if (!taken.claim->note().empty())
+      spdlog::warn("processors are not agreed with other graftd: {}", taken.claim->note());
     try {
-      held = "processors " + confine_to(budget.cores);
+      confine_to(taken.claim->processors());
+      held = "processors " + describe_processors(taken.claim->processors());
+      if (taken.claim->others() > 0)
+        held += ", beside " + std::to_string(taken.claim->others()) + " other graftd";
     } catch (const std::system_error& error) {
       spdlog::warn("cannot be held to {} processors: {}; only the numbers of threads are",
                    budget.cores, error.what());
       held = "not held to them";
+      taken.claim.reset();
     }
   }
-  spdlog::info(
-      "cores: {} ({}); at most {} trainings at the same time, of at most {} threads, together {}",
-      budget.cores, held, budget.workers, budget.worker_threads, budget.cores);
-  return budget;
+  spdlog::info("cores: {} ({}); at most {} trainings, of at most {} threads", budget.cores, held,
+               budget.workers, budget.worker_threads);
+  return taken;
 }
 
 SchedulerLoop::Options scheduler_options(const Config& config, const CoreBudget& budget,
@@ -226,16 +220,12 @@ ServerOptions server_options(const Config& config, PredictClient& predict) {
 }
 
 int serve(const Config& config) {
-  const CoreBudget budget = take_cores(config);
+  const TakenCores cores = take_cores(config);
   const sigset_t stop_signals = block_stop_signals();
   const DataDirectory data(config.data_dir);
   const BlobStore blobs(data.blobs());
   Database::open(data.database());  // migrates, or says why not, before anything runs
-  const std::vector<BackboneInfo> backbones = open_backbones(config);
-  if (::access(config.worker_program.c_str(), X_OK) != 0) {
-    spdlog::warn("{} cannot be executed: jobs and predictions will fail; see --worker-program",
-                 config.worker_program.string());
-  }
+  const std::vector<BackboneInfo> backbones = open_backbones(config, data);
   DatabasePool databases(data.database());
   PredictClient predict(data.predict_socket());
   std::unique_ptr<SchedulerLoop> scheduler;  // started when the port is ours
@@ -254,9 +244,11 @@ int serve(const Config& config) {
   add_static_routes(router, embedded_files());
   Server server(server_options(config, predict), router, authenticate);
   const StopWatcher watcher(stop_signals, [&server] { server.stop(); });
-  scheduler = std::make_unique<SchedulerLoop>(scheduler_options(config, budget, data), blobs,
+  scheduler = std::make_unique<SchedulerLoop>(scheduler_options(config, cores.budget, data), blobs,
                                               finder(backbones));
-  std::printf("graftd ready at %s\n", base_url(config.listen_address, server.port()).c_str());
+  const std::string url = base_url(config.listen_address, server.port());
+  spdlog::info("graftd {} ready at {}", GRAFT_VERSION, url);
+  std::printf("graftd ready at %s\n", url.c_str());
   std::fflush(stdout);
   server.run();
   scheduler->stop();
@@ -272,8 +264,8 @@ int run(const std::vector<std::string>& arguments) {
     return early->exit_code;
   }
   const Invocation& invocation = std::get<Invocation>(parsed);
-  set_up_logging(invocation.config.log_format);
-  if (invocation.keys) return run_keys_command(invocation.config, *invocation.keys);
+  set_up_logging(invocation.config.log_format, invocation.config.log_level);
+  if (invocation.keys) return run_keys_command(invocation.config.data_dir, *invocation.keys);
   return serve(invocation.config);
 }
 

@@ -1,10 +1,11 @@
 // graft-worker: trains runs, answers predictions, and small tools on backbones and adapters.
 //
-// Exceptions end here: in `train` as a RunFailed record and an exit code of
-// exit_codes.h, else as a line on stderr.
+// Exceptions end here: in `train` as a RunFailed record, else as a line on stderr; the exit codes
+// are those of exit_codes.h.
 #include <torch/torch.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -146,20 +147,52 @@ int inspect(const std::string& path) {
   return 0;
 }
 
+// Opens all that training and predicting need of a backbone. Its caller reads the last line.
+int check(const std::string& directory) {
+  std::string reason;
+  try {
+    const auto backbone = load_backbone(directory, "");
+    Tokenizer::load(directory);
+    std::cout << directory << ": sound, identity " << backbone->sha256 << '\n';
+    return exit_success;
+  } catch (const std::bad_alloc&) {
+    throw;  // says nothing of the backbone
+  } catch (const c10::Error& error) {
+    reason = error.what_without_backtrace();
+  } catch (const std::exception& error) {
+    reason = error.what();
+  }
+  std::replace(reason.begin(), reason.end(), '\n', ' ');
+  std::cerr << reason << '\n';
+  return exit_failure;
+}
+
+constexpr const char* footer = R"(
+Exit status: 0 done (train: the run ended and its records say how); 1 failed, with the reason in
+the last line on stderr (train: in records.jsonl too); 2 the command line is not understood;
+74 train ended for want of room on the disk. Ended by a signal, train goes on from its last
+checkpoint when it is started again. Everything computes on CPUs.
+
+train reads order.json, appends records.jsonl and writes lane-<k>/result.zip; the file `cancel`
+or SIGTERM stops it.
+
+Example:
+  graft-worker check .deps/backbones/minilm
+  echo "Race a penguin" | graft-worker predict adapter.zip --backbone .deps/backbones/minilm)";
+
 // Fills options while parsing, then runs what was asked for.
 int run(int argc, char** argv) {
   CLI::App app{
       "graft-worker trains adapters on a frozen backbone and answers predictions.\n"
       "graftd starts `train` and `serve` itself; the rest is for people."};
+  app.name("graft-worker");
+  app.footer(footer);
   app.require_subcommand(1);
   app.set_version_flag("--version", program_version);
 
   TrainOptions training;
-  auto* train_command = app.add_subcommand(
-      "train",
-      "Train the run in RUN_DIR: reads order.json, appends records.jsonl, writes "
-      "lane-<k>/result.zip; the file `cancel` or SIGTERM stops it, and what was stopped or killed "
-      "goes on from its last checkpoint");
+  auto* train_command =
+      app.add_subcommand("train", "Train the run in RUN_DIR, or go on from where it was stopped");
   train_command->add_option("RUN_DIR", training.run_directory)
       ->required()
       ->check(CLI::ExistingDirectory);
@@ -205,14 +238,18 @@ int run(int argc, char** argv) {
 
   std::string inspected;
   auto* inspect_command = app.add_subcommand(
-      "inspect", "Print what a .safetensors file, an adapter.zip or a backbone directory holds");
+      "inspect", "Print what a .safetensors, an adapter.zip or a backbone directory holds");
   inspect_command->add_option("FILE", inspected)->required()->check(CLI::ExistingPath);
+
+  std::string checked;
+  auto* check_command = app.add_subcommand(
+      "check", "Open a backbone directory as training would, and say what is wrong with it");
+  check_command->add_option("BACKBONE_DIR", checked)->required()->check(CLI::ExistingDirectory);
 
   BenchOptions bench;
   std::string bench_precision = "auto";
-  auto* bench_command = app.add_subcommand(
-      "bench",
-      "Measure this machine: products, training speed at several lengths and lanes, memory");
+  auto* bench_command =
+      app.add_subcommand("bench", "Measure this machine: products, training speed, memory");
   bench_command->add_option("--backbone", bench.backbone, "Backbone directory")
       ->required()
       ->check(CLI::ExistingDirectory);
@@ -241,13 +278,21 @@ int run(int argc, char** argv) {
       ->capture_default_str();
 
   auto* version_command = app.add_subcommand("version", "Print the version");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "graft-worker: " << error.what() << "\nTry graft-worker --help.\n";
+    return exit_usage;
+  }
 
   if (*train_command) return train(training);
   if (*serve_command) return serve(serving);
   if (*predict_command) return predict(predicting);
   if (*tokenize_command) return tokenize(backbone);
   if (*inspect_command) return inspect(inspected);
+  if (*check_command) return check(checked);
   if (*bench_command) {
     bench.precision = *parse_precision(bench_precision);
     run_bench(bench, std::cout);
@@ -268,5 +313,5 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     graft::log_error(error.what());
   }
-  return 1;
+  return graft::exit_failure;
 }

@@ -84,34 +84,80 @@ TEST_CASE("the smallest quota on the way to the process' cgroup counts") {
     std::filesystem::create_directories(mount / group);
     std::ofstream(mount / group / "cpu.max") << text << "\n";
   };
-  CHECK(cgroup_cores(membership, mount) == std::nullopt);
+  CHECK(cgroup_grant(membership, mount).cores == std::nullopt);
   std::ofstream(membership) << "4:cpu:/elsewhere\n0::/system.slice/graft.service\n";
-  CHECK(cgroup_cores(membership, mount) == std::nullopt);
+  CHECK(cgroup_grant(membership, mount).cores == std::nullopt);
   quota("system.slice/graft.service", "max 100000");
-  CHECK(cgroup_cores(membership, mount) == std::nullopt);
+  CHECK(cgroup_grant(membership, mount).cores == std::nullopt);
   quota("system.slice", "350000 100000");
-  CHECK(cgroup_cores(membership, mount) == 3.5);
+  CHECK(cgroup_grant(membership, mount).cores == 3.5);
   quota("system.slice/graft.service", "100000 50000");
-  CHECK(cgroup_cores(membership, mount) == 2.0);
+  CHECK(cgroup_grant(membership, mount).cores == 2.0);
   quota("", "150000 100000");  // what a container sees of its own
-  CHECK(cgroup_cores(membership, mount) == 1.5);
+  CHECK(cgroup_grant(membership, mount).cores == 1.5);
   quota("", "nonsense");
-  CHECK(cgroup_cores(membership, mount) == 2.0);
+  CHECK(cgroup_grant(membership, mount).cores == 2.0);
   std::ofstream(membership) << "0::/\n";
-  CHECK(cgroup_cores(membership, mount) == std::nullopt);
+  CHECK(cgroup_grant(membership, mount).cores == std::nullopt);
 }
 
-TEST_CASE("a confined thread and those that it starts run on the first processors only") {
-  const int before = allowed_processors();
+TEST_CASE("a quota of version 1 counts like one of version 2") {
+  const ScratchDirectory scratch;
+  const auto membership = scratch / "cgroup", mount = scratch / "mount";
+  const auto group = [&](const std::filesystem::path& name, const std::string& quota) {
+    std::filesystem::create_directories(mount / "cpu" / name);
+    std::ofstream(mount / "cpu" / name / "cpu.cfs_quota_us") << quota << "\n";
+    std::ofstream(mount / "cpu" / name / "cpu.cfs_period_us") << "100000\n";
+  };
+  std::ofstream(membership) << "5:cpuacct,cpu:/docker/abc\n2:cpuset:/\n1:name=systemd:/x\n";
+  group("", "-1");
+  CHECK(cgroup_grant(membership, mount).cores == std::nullopt);
+  group("docker/abc", "250000");
+  CHECK(cgroup_grant(membership, mount).cores == 2.5);
+  group("docker", "150000");
+  CHECK(cgroup_grant(membership, mount).cores == 1.5);
+}
+
+TEST_CASE("the processors of every cpuset on the way are granted, of both versions") {
+  const ScratchDirectory scratch;
+  const auto membership = scratch / "cgroup", mount = scratch / "mount";
+  const auto write = [&](const std::filesystem::path& file, const std::string& text) {
+    std::filesystem::create_directories((mount / file).parent_path());
+    std::ofstream(mount / file) << text << "\n";
+  };
+  std::ofstream(membership) << "7:cpuset:/old\n0::/pod/box\n";
+  CHECK_FALSE(cgroup_grant(membership, mount).processors);
+  write("cpuset.cpus.effective", "0-7");
+  write("pod/cpuset.cpus.effective", "2-5,7");
+  write("pod/box/cpuset.cpus.effective", "");  // nothing of its own
+  CHECK(cgroup_grant(membership, mount).processors == std::vector<int>{2, 3, 4, 5, 7});
+  write("cpuset/old/cpuset.effective_cpus", "4-9");
+  CHECK(cgroup_grant(membership, mount).processors == std::vector<int>{4, 5, 7});
+  const CgroupGrant grant = cgroup_grant(membership, mount);
+  CHECK(granted_processors({0, 1, 5, 7}, grant) == std::vector<int>{5, 7});
+  CHECK(granted_processors({0, 1}, grant) == std::vector<int>{0, 1});  // the mask is the kernel's
+  CHECK(granted_processors({0, 1}, {}) == std::vector<int>{0, 1});
+}
+
+TEST_CASE("lists of processors are written and read as the kernel does") {
+  for (const std::string text : {"0", "0-3,8", "1,3,5-6"})
+    CHECK(describe_processors(parse_processors(text)) == text);
+  CHECK(parse_processors("").empty());
+  CHECK(parse_processors("3,1-2,2") == std::vector<int>{1, 2, 3});
+  CHECK(parse_processors("1,nonsense") == std::vector<int>{1});
+  CHECK(parse_processors("4-2").empty());
+  CHECK(parse_processors("0-99999999999").empty());
+}
+
+TEST_CASE("a confined thread and those that it starts run on the given processors only") {
+  const std::vector<int> before = allowed_processors();
   std::thread([&] {
-    const std::string processors = confine_to(1);
-    CHECK(processors.find_first_not_of("0123456789") == std::string::npos);
-    CHECK(allowed_processors() == 1);
+    confine_to({before.back()});
+    CHECK(allowed_processors() == std::vector<int>{before.back()});
     std::thread([&] {
-      CHECK(allowed_processors() == 1);
-      CHECK(std::to_string(::sched_getcpu()) == processors);
+      CHECK(allowed_processors() == std::vector<int>{before.back()});
+      CHECK(::sched_getcpu() == before.back());
     }).join();
-    CHECK(confine_to(1000) == processors);  // never more than before
   }).join();
   CHECK(allowed_processors() == before);
 }

@@ -110,7 +110,7 @@ TEST_CASE("a worker that is taken up again may run where its new daemon may, wit
   CHECK(CPU_EQUAL(&before, &here));
 
   std::thread([&] {  // the affinity of a daemon with another budget
-    confine_to(1);
+    confine_to({allowed_processors().front()});
     REQUIRE(::sched_getaffinity(0, sizeof one, &one) == 0);
     ProcessLauncher successor({workshop.scratch / "worker", 0});
     CHECK(successor.observe(workshop.run).alive);

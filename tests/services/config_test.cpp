@@ -77,6 +77,7 @@ TEST_CASE("two flags are enough, the rest has defaults") {
   CHECK(config.auth == AuthMode::keys_optional);
   CHECK(config.worker_program == "/opt/graft/graft-worker");
   CHECK(config.device == "auto");
+  CHECK(config.log_level == LogLevel::info);
 }
 
 TEST_CASE("a flag wins over the environment, the environment over the file") {
@@ -92,6 +93,7 @@ TEST_CASE("a flag wins over the environment, the environment over the file") {
   const Variables variables = {{"GRAFT_WORKERS", "5"},
                                {"GRAFT_WORKER_THREADS", "6"},
                                {"GRAFT_PRECISION", "bf16"},
+                               {"GRAFT_LOG_LEVEL", "warn"},
                                {"GRAFT_AUTH", ""}};
   const Config config = config_of({"--config", file, "--workers", "7"}, variables);
   CHECK(config.data_dir == "/file");
@@ -102,6 +104,7 @@ TEST_CASE("a flag wins over the environment, the environment over the file") {
   CHECK(config.listen_address == "::1");
   CHECK(config.listen_port == 9);
   CHECK(config.log_format == LogFormat::json);
+  CHECK(config.log_level == LogLevel::warn);
   CHECK(config.backbones.size() == 2);
   CHECK(base_url(config.listen_address, config.listen_port) == "http://[::1]:9");
 }
@@ -155,6 +158,10 @@ TEST_CASE("mistakes are refused with the way out") {
   CHECK(holds(with("--cores=-1"), "--cores"));
   CHECK(holds(refusal({"--data-dir=/x", backbone}, {{"GRAFT_CORES", "all"}}), "GRAFT_CORES"));
   CHECK(holds(with("--precision=fp16"), "bf16"));
+  CHECK(holds(with("--device=cuda"), "compute on CPUs only"));
+  CHECK(holds(with("--device=tpu"), "neither auto nor cpu"));
+  CHECK(holds(refusal({"--data-dir=/x", backbone}, {{"GRAFT_DEVICE", "cuda"}}), "GRAFT_DEVICE"));
+  CHECK(holds(with("--log-level=loud"), "debug"));
   CHECK(holds(with("--auth=maybe"), "required"));
   CHECK(holds(with("--wrokers=2"), "--wrokers"));
   CHECK(holds(refusal({"--data-dir=/x", backbone}, {{"GRAFT_WORKERS", "many"}}), "GRAFT_WORKERS"));
@@ -181,12 +188,13 @@ TEST_CASE("a key in the file that is unknown is named with its nearest neighbour
 }
 
 TEST_CASE("keys commands need the data directory only, before or after") {
-  const auto create = parse({"keys", "create", "acme", "--data-dir", "/x"});
+  const auto create = parse({"keys", "create", "acme", "--name", "ci", "--data-dir", "/x"});
   REQUIRE(std::holds_alternative<Invocation>(create));
   const auto& invocation = std::get<Invocation>(create);
   REQUIRE(invocation.keys);
   CHECK(invocation.keys->action == KeysCommand::Action::create);
   CHECK(invocation.keys->subject == "acme");
+  CHECK(invocation.keys->key_name == "ci");
   CHECK(invocation.config.data_dir == "/x");
   const auto list = parse({"--data-dir=/x", "keys", "list"});
   CHECK(std::get<Invocation>(list).keys->action == KeysCommand::Action::list);

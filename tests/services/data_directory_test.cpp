@@ -66,6 +66,20 @@ TEST_CASE("a directory that cannot be made is named") {
                     "cannot make the directory /proc/graft: No such file or directory");
 }
 
+TEST_CASE("requests are told at debug, slow ones at info, failures of the service at warn") {
+  const auto level = [](int status, double milliseconds) {
+    AccessRecord record;
+    record.status = status;
+    record.milliseconds = milliseconds;
+    return access_level(record);
+  };
+  CHECK(level(200, 5) == LogLevel::debug);
+  CHECK(level(404, 5) == LogLevel::debug);
+  CHECK(level(200, 1500) == LogLevel::info);
+  CHECK(level(500, 5) == LogLevel::warn);
+  CHECK(level(507, 5000) == LogLevel::warn);
+}
+
 TEST_CASE("log messages become JSON strings, whatever a client put into them") {
   CHECK(json_quoted("plain é") == "\"plain é\"");
   CHECK(json_quoted("a\"b\\c\n\x01") == R"("a\"b\\c\u000a\u0001")");

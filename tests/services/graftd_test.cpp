@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -20,7 +21,7 @@ using graft::testing::Connection;
 
 namespace {
 
-// A data directory and a backbone that has all the daemon looks at; no worker ever runs on it.
+// A data directory, a backbone that has all the daemon looks at, and a worker that finds it sound.
 class Scratch {
  public:
   Scratch() {
@@ -31,13 +32,19 @@ class Scratch {
         << R"("intermediate_size": 32, "hidden_act": "gelu", "type_vocab_size": 2})";
     std::ofstream(backbone() / "vocab.txt") << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n";
     std::ofstream(backbone() / "model.safetensors") << "weights";
+    write_worker("exit 0");
   }
   ~Scratch() { std::filesystem::remove_all(path_); }
   std::filesystem::path data() const { return path_ / "data"; }
   std::filesystem::path backbone() const { return path_ / "tiny"; }
   std::vector<std::string> arguments() const {
-    return {"--data-dir", data(),       "--backbone", "tiny=" + backbone().string(),
-            "--listen",   "127.0.0.1:0"};
+    return {"--data-dir", data(),        "--backbone",       "tiny=" + backbone().string(),
+            "--listen",   "127.0.0.1:0", "--worker-program", worker()};
+  }
+  std::filesystem::path worker() const { return path_ / "worker"; }
+  void write_worker(const std::string& script) const {
+    std::ofstream(worker()) << "#!/bin/sh\n" << script << "\n";
+    std::filesystem::permissions(worker(), std::filesystem::perms::owner_all);
   }
 
  private:
@@ -126,7 +133,9 @@ std::string get(const std::string& path) {
 TEST_CASE("graftd says where it is, serves, and stops cleanly on SIGTERM and SIGINT") {
   for (const int number : {SIGTERM, SIGINT}) {
     const Scratch scratch;
-    Program graftd(scratch.arguments());
+    std::vector<std::string> arguments = scratch.arguments();
+    arguments.insert(arguments.end(), {"--log-level", number == SIGTERM ? "debug" : "info"});
+    Program graftd(arguments);
     Connection client(port_of(graftd.read_line()));
     CHECK(client.ask(get("/healthz")).status == 200);
     CHECK(client.ask(get("/")).body.find("<html") != std::string::npos);
@@ -137,7 +146,8 @@ TEST_CASE("graftd says where it is, serves, and stops cleanly on SIGTERM and SIG
     CHECK(graftd.read_line().empty());  // the ready line is all of stdout
     CHECK(graftd.wait() == 0);
     CHECK(std::chrono::steady_clock::now() - asked < std::chrono::seconds(10));
-    CHECK(graftd.errors.find("GET /healthz 200") != std::string::npos);
+    const bool told = graftd.errors.find("GET /healthz 200") != std::string::npos;
+    CHECK(told == (number == SIGTERM));
   }
 }
 
@@ -216,6 +226,33 @@ TEST_CASE("a second graftd on the same data directory, or without a backbone, sa
   CHECK(third.errors.find("config.json") != std::string::npos);
 }
 
+TEST_CASE("a backbone that the worker refuses ends the start in the worker's words") {
+  const Scratch scratch;
+  scratch.write_worker("echo 'model.safetensors: weights hold NaN' >&2; exit 1");
+  Program refused(scratch.arguments());
+  CHECK(refused.wait() == 1);
+  CHECK(refused.errors.find("graftd: --backbone tiny: model.safetensors: weights hold NaN\n") !=
+        std::string::npos);
+  // A worker that cannot start says nothing about the backbone: the rest of the service answers.
+  scratch.write_worker("exit 127");
+  Program graftd(scratch.arguments());
+  Connection client(port_of(graftd.read_line()));
+  CHECK(client.ask(get("/healthz")).status == 200);
+  graftd.signal(SIGTERM);
+  CHECK(graftd.wait() == 0);
+  CHECK(graftd.errors.find("backbone tiny is not checked") != std::string::npos);
+}
+
+TEST_CASE("listing and revoking keys make nothing") {
+  const Scratch scratch;
+  Program list({"keys", "list", "--data-dir", scratch.data()});
+  CHECK(list.wait() == 0);
+  CHECK(list.errors.find("keys create CUSTOMER") != std::string::npos);
+  Program revoke({"keys", "revoke", "key_none", "--data-dir", scratch.data()});
+  CHECK(revoke.wait() == 1);
+  CHECK_FALSE(std::filesystem::exists(scratch.data()));
+}
+
 TEST_CASE("keys are made, listed and revoked beside a running daemon") {
   const Scratch scratch;
   std::vector<std::string> arguments = scratch.arguments();
@@ -224,7 +261,8 @@ TEST_CASE("keys are made, listed and revoked beside a running daemon") {
   Connection client(port_of(graftd.read_line()));
   CHECK(client.ask(get("/v1/models")).status == 401);
 
-  Program create({"keys", "create", "acme", "--data-dir", scratch.data()});
+  Program create(
+      {"keys", "create", "acme", "--name", "build server", "--data-dir", scratch.data()});
   const std::string key = create.read_line();
   CHECK(create.wait() == 0);
   REQUIRE(key.starts_with("graft_"));
@@ -237,6 +275,8 @@ TEST_CASE("keys are made, listed and revoked beside a running daemon") {
   const std::string row = list.read_line();
   CHECK(list.wait() == 0);
   CHECK(row.find("acme") != std::string::npos);
+  CHECK(row.find("build server") != std::string::npos);
+  CHECK(std::count(row.begin(), row.end(), ':') == 2);  // made, and used above
   CHECK(row.find(key) == std::string::npos);
 
   const std::string id = row.substr(0, row.find(' '));

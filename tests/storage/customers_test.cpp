@@ -28,18 +28,18 @@ TEST_CASE("a key is shown once, authenticates its customer, and is stored as a h
   CHECK(made.secret.size() == 49);
   CHECK(made.secret.substr(0, 6) == "graft_");
   CHECK(made.secret.substr(0, made.key.prefix.size()) == made.key.prefix);
-  CHECK(authenticate(database, made.secret)->name == "acme");
+  CHECK(authenticate(database, made.secret, noon)->name == "acme");
   CHECK(create_api_key(database, "acme", noon).secret != made.secret);
-  CHECK_FALSE(authenticate(database, "").has_value());
-  CHECK_FALSE(authenticate(database, made.secret.substr(0, 48)).has_value());
-  CHECK_FALSE(authenticate(database, made.secret + "x").has_value());
-  CHECK_FALSE(authenticate(database, sha256_of_bytes(made.secret)).has_value());
+  CHECK_FALSE(authenticate(database, "", noon).has_value());
+  CHECK_FALSE(authenticate(database, made.secret.substr(0, 48), noon).has_value());
+  CHECK_FALSE(authenticate(database, made.secret + "x", noon).has_value());
+  CHECK_FALSE(authenticate(database, sha256_of_bytes(made.secret), noon).has_value());
 
   const auto keys = list_api_keys(database);
   REQUIRE(keys.size() == 2);
-  CHECK(keys[0].id == made.key.id);
-  CHECK(keys[0].customer_name == "acme");
-  CHECK_FALSE(keys[0].revoked_at.has_value());
+  CHECK(keys[0].key.id == made.key.id);
+  CHECK(keys[0].key.customer_name == "acme");
+  CHECK_FALSE(keys[0].key.revoked_at.has_value());
   Statement stored(
       database,
       "SELECT count(*) FROM api_keys WHERE instr(public_id || prefix || secret_sha256, ?)",
@@ -57,11 +57,49 @@ TEST_CASE("a revoked key opens nothing any more, and the others go on") {
   CHECK(revoke_api_key(database, second.key.prefix, noon + 2));
   CHECK_FALSE(revoke_api_key(database, "key_nobody", noon));
   CHECK_FALSE(revoke_api_key(database, third.secret, noon));
-  CHECK_FALSE(authenticate(database, first.secret).has_value());
-  CHECK_FALSE(authenticate(database, second.secret).has_value());
-  CHECK(authenticate(database, third.secret).has_value());
+  CHECK_FALSE(authenticate(database, first.secret, noon).has_value());
+  CHECK_FALSE(authenticate(database, second.secret, noon).has_value());
+  CHECK(authenticate(database, third.secret, noon).has_value());
   CHECK(revoke_api_key(database, first.key.id, noon + 9));
-  CHECK(list_api_keys(database)[0].revoked_at == noon + 1);
+  CHECK(list_api_keys(database)[0].key.revoked_at == noon + 1);
+}
+
+TEST_CASE("a key tells its name and, to the minute, its last use, without a write a request") {
+  ScratchDatabase database;
+  const NewApiKey named = create_api_key(database, "acme", noon, "build server");
+  create_api_key(database, "acme", noon);
+  const auto last_use = [&] { return list_api_keys(database)[0].last_used_at; };
+  const auto changes = [&] {
+    Statement statement(database, "SELECT total_changes()");
+    statement.step();
+    return statement.integer(0);
+  };
+  CHECK(list_api_keys(database)[0].name == "build server");
+  CHECK(list_api_keys(database)[1].name.empty());
+  CHECK_FALSE(last_use().has_value());
+  REQUIRE(authenticate(database, named.secret, noon + 5));
+  CHECK(last_use() == noon + 5);
+  const auto before = changes();
+  REQUIRE(authenticate(database, named.secret, noon + 64));
+  CHECK(changes() == before);
+  REQUIRE(authenticate(database, named.secret, noon + 65));
+  CHECK(last_use() == noon + 65);
+  REQUIRE(authenticate(database, named.secret, noon));  // the clock was set back
+  CHECK(last_use() == noon);
+  CHECK_FALSE(list_api_keys(database)[1].last_used_at.has_value());
+  REQUIRE(revoke_api_key(database, named.key.id, noon + 70));
+  CHECK_FALSE(authenticate(database, named.secret, noon + 500));
+  CHECK(last_use() == noon);
+  for (const std::string& bad : {std::string(65, 'a'), std::string("a\nb"), std::string("\x1b[2J"),
+                                 std::string(" a"), std::string("a ")})
+    CHECK_THROWS_AS(create_api_key(database, "acme", noon, bad), std::invalid_argument);
+}
+
+TEST_CASE("a key opens a database that takes no writes") {
+  ScratchDatabase database;
+  const NewApiKey made = create_api_key(database, "acme", noon);
+  execute(database.database.handle(), "PRAGMA query_only = 1");
+  CHECK(authenticate(database, made.secret, noon + 5)->name == "acme");
 }
 
 TEST_CASE("the key that signs downloads is drawn once and stays") {

@@ -182,7 +182,7 @@ std::vector<Call> reading_calls() {
        [](Database& d) { CHECK(find_version_by_model(d, 1, "ft:50000")); }},
       {"list_models of a customer with none",
        [](Database& d) { CHECK(list_models(d, 2).empty()); }},
-      {"authenticate", [](Database& d) { CHECK_FALSE(authenticate(d, "graft_nobody")); }},
+      {"authenticate", [](Database& d) { CHECK_FALSE(authenticate(d, "graft_nobody", noon)); }},
   };
 }
 
