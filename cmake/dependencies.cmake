@@ -10,8 +10,10 @@ if(GRAFT_TESTS)
   find_package(doctest 2.4 REQUIRED)
 endif()
 
-if(GRAFT_WORKER)
+if(GRAFT_TEXT OR GRAFT_WORKER)
   find_package(ICU 72 REQUIRED COMPONENTS uc i18n)
+endif()
+if(GRAFT_WORKER)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 

@@ -4,7 +4,9 @@ function(graft_target name)
   target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
     -Wold-style-cast -Woverloaded-virtual -Wno-missing-field-initializers)
   if(GRAFT_SANITIZE)
-    target_compile_options(${name} PUBLIC -fsanitize=${GRAFT_SANITIZE} -fno-omit-frame-pointer)
+    # A finding of the undefined-behaviour sanitizer ends the program, like the others'.
+    target_compile_options(${name} PUBLIC -fsanitize=${GRAFT_SANITIZE} -fno-omit-frame-pointer
+      -fno-sanitize-recover=all)
     target_link_options(${name} PUBLIC -fsanitize=${GRAFT_SANITIZE})
   endif()
 endfunction()
