@@ -14,8 +14,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view b
   part += ".part";
   try {
     const Descriptor file = open_file(part, O_WRONLY | O_CREAT | O_TRUNC);
-    write_all(file, bytes, path);
-    if (durability == Durability::synced) sync_file(file, path);
+    write_all(file, bytes, path.filename());
+    if (durability == Durability::synced) sync_file(file, path.filename());
     if (::rename(part.c_str(), path.c_str()) != 0) throw_errno("cannot rename " + part.string());
   } catch (...) {
     ::unlink(part.c_str());

@@ -11,8 +11,8 @@ enum class Durability {
   renamed,  // readers never see half of it; a power cut may undo it
 };
 
-// Writes PATH.part beside path, syncs where so asked, renames. Throws std::system_error, and leaves
-// nothing beside.
+// Writes PATH.part beside path, syncs where so asked, renames. Throws std::system_error, which
+// names a full disk without the directory (customers read it), and leaves nothing beside.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes,
                            Durability durability = Durability::synced);
 
