@@ -4,6 +4,7 @@
 #include "storage/events.h"
 #include "storage/files.h"
 #include "storage/identifiers.h"
+#include "storage/job_rows.h"
 #include "storage/jobs.h"
 #include "storage/statement.h"
 
@@ -59,11 +60,10 @@ std::vector<AdapterVersion> read_versions(Database& database, Statement& stateme
   return versions;
 }
 
-// Returns the row of the new version. The number is the highest so far and one, inside the
+// The number is the highest so far and one, inside the
 // transaction.
-std::int64_t insert_version_row(Database& database, const Job& job,
-                                const NewAdapterVersion& version, const std::string& model_id,
-                                UnixTime now) {
+void insert_version_row(Database& database, const Job& job, const NewAdapterVersion& version,
+                        const std::string& model_id, UnixTime now) {
   Statement statement(
       database,
       "INSERT INTO adapter_versions (public_id, customer_id, task_id, number, model_id, job_id, "
@@ -87,7 +87,6 @@ std::int64_t insert_version_row(Database& database, const Job& job,
               row, static_cast<std::int64_t>(class_id), version.labels[class_id])
         .run();
   }
-  return row;
 }
 
 }  // namespace
@@ -96,12 +95,24 @@ std::optional<AdapterVersion> publish_version(Database& database, const NewAdapt
                                               UnixTime now) {
   Transaction transaction(database);
   const auto job = find_job_of_any_customer(database, version.job_id);
-  if (!job || job->status != JobStatus::running) {
+  Statement succeeds(database,
+                     "UPDATE trials SET status = 'succeeded', trained_tokens = ?, "
+                     "estimated_finish = NULL, checkpoint_sha256 = NULL WHERE public_id = ? "
+                     "AND status IN ('queued', 'running', 'paused')",
+                     version.trained_tokens, version.trial_id);
+  Statement known(database,
+                  "SELECT 1 FROM trials t CROSS JOIN jobs j ON j.id = t.job_id "
+                  "WHERE t.public_id = ? AND j.public_id = ?",
+                  version.trial_id, version.job_id);
+  if (!known.step()) {
+    throw StorageError("job " + version.job_id + " has no trial " + version.trial_id, false);
+  }
+  if (!job || succeeds.run() == 0) {
     return std::nullopt;
   }
   const std::string model_id = new_identifier(
       "ft:" + job->model + ":" + job->customer_name + ":" + job->suffix.value_or("") + ":", 8);
-  const std::int64_t row = insert_version_row(database, *job, version, model_id, now);
+  insert_version_row(database, *job, version, model_id, now);
   if (version.result_file) {
     const File file = insert_file(database,
                                   {.customer = job->customer,
@@ -115,15 +126,13 @@ std::optional<AdapterVersion> publish_version(Database& database, const NewAdapt
               job->id, file.id)
         .run();
   }
-  Statement(database,
-            "UPDATE jobs SET status = 'succeeded', finished_at = ?, estimated_finish = NULL, "
-            "version_id = ?, trained_tokens = ? WHERE public_id = ? AND status = 'running'",
-            now, row, version.trained_tokens, job->id)
-      .run();
+  const JobStatus status = derive_job(database, job_row(database, job->id), now);
   insert_event(database,
                {.job_id = job->id, .message = "New fine-tuned model created: " + model_id}, now);
-  insert_event(database, {.job_id = job->id, .message = "Fine tuning job successfully completed"},
-               now);
+  if (status == JobStatus::succeeded) {
+    insert_event(database, {.job_id = job->id, .message = "Fine tuning job successfully completed"},
+                 now);
+  }
   auto made = find_version_by_model(database, job->customer, model_id);
   transaction.commit();
   return made;

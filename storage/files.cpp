@@ -102,7 +102,8 @@ bool is_blob_referenced(Database& database, std::string_view sha256, UnixTime no
       "OR EXISTS (SELECT 1 FROM files f CROSS JOIN jobs j ON j.training_file_id = f.id "
       "           WHERE f.sha256 = ?1 AND j.finished_at IS NULL) "
       "OR EXISTS (SELECT 1 FROM files f CROSS JOIN jobs j ON j.validation_file_id = f.id "
-      "           WHERE f.sha256 = ?1 AND j.finished_at IS NULL)",
+      "           WHERE f.sha256 = ?1 AND j.finished_at IS NULL) "
+      "OR EXISTS (SELECT 1 FROM trials WHERE checkpoint_sha256 = ?1)",
       sha256, now);
   statement.step();
   return statement.integer(0) != 0;

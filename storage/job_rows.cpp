@@ -59,6 +59,43 @@ std::optional<JobStatus> parse_job_status(std::string_view text) {
   return std::nullopt;
 }
 
+std::string_view to_string(TrialStatus status) {
+  switch (status) {
+    case TrialStatus::queued:
+      return "queued";
+    case TrialStatus::running:
+      return "running";
+    case TrialStatus::paused:
+      return "paused";
+    case TrialStatus::succeeded:
+      return "succeeded";
+    case TrialStatus::failed:
+      return "failed";
+    case TrialStatus::cancelled:
+      return "cancelled";
+  }
+  return "";
+}
+
+TrialStatus parse_trial_status(std::string_view text) {
+  for (const TrialStatus status :
+       {TrialStatus::queued, TrialStatus::running, TrialStatus::paused, TrialStatus::succeeded,
+        TrialStatus::failed, TrialStatus::cancelled}) {
+    if (text == to_string(status)) {
+      return status;
+    }
+  }
+  throw StorageError("no status of a trial: " + std::string(text), false);
+}
+
+std::int64_t job_row(Database& database, std::string_view id) {
+  Statement statement(database, "SELECT id FROM jobs WHERE public_id = ?", id);
+  if (!statement.step()) {
+    throw StorageError("no job " + std::string(id), false);
+  }
+  return statement.integer(0);
+}
+
 bool is_final(JobStatus status) {
   return status == JobStatus::succeeded || status == JobStatus::failed ||
          status == JobStatus::cancelled;
@@ -129,8 +166,9 @@ Job read_job(Database& database, const Statement& row, int first) {
 const std::string trial_columns =
     "t.public_id, j.public_id, t.number, t.method, t.size, t.activation, t.init_std, "
     "t.train_layer_norm, t.learning_rate, t.batch_size, t.n_epochs, t.max_length, t.warmup_ratio, "
-    "t.weight_decay, t.validation_fraction, t.seed, t.leave_out ";
-const int trial_column_count = 17;
+    "t.weight_decay, t.validation_fraction, t.seed, t.leave_out, t.status, t.attempts, t.failures, "
+    "t.not_before, t.last_end, t.checkpoint_sha256 ";
+const int trial_column_count = 23;
 
 Trial read_trial(const Statement& row, int first) {
   const auto number = [&row, first](int column) {
@@ -153,7 +191,13 @@ Trial read_trial(const Statement& row, int first) {
                      .warmup_ratio = real(12),
                      .weight_decay = real(13),
                      .validation_fraction = real(14),
-                     .seed = row.integer(first + 15)}};
+                     .seed = row.integer(first + 15)},
+          .status = parse_trial_status(row.text(first + 17)),
+          .attempts = number(18),
+          .failures = number(19),
+          .not_before = row.integer(first + 20),
+          .last_end = row.optional_text(first + 21),
+          .checkpoint_sha256 = row.optional_text(first + 22)};
 }
 
 }  // namespace graft

@@ -28,5 +28,15 @@ extern const int trial_column_count;
 std::string layer_list(const std::vector<int>& layers);
 
 std::optional<JobStatus> parse_job_status(std::string_view text);
+TrialStatus parse_trial_status(std::string_view text);  // as the schema allows it
+
+// The row of a job by its id, which must be there.
+std::int64_t job_row(Database& database, std::string_view id);
+
+// The one place where a job's status, progress and result follow from its trials. Called inside the
+// transaction that changed one of them; returns the job's status.
+JobStatus derive_job(Database& database, std::int64_t job_row, UnixTime now);
+// Its part about progress: attempts, steps, tokens, speed; a job that has ended has no estimate.
+void sum_up_trials(Database& database, std::int64_t job_row);
 
 }  // namespace graft

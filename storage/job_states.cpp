@@ -1,19 +1,22 @@
-// The arrows of docs/job_lifecycle.md that end a job or put it (back) into the queue; claiming is
-// in runs.cpp, success in adapters.cpp. Each is one guarded UPDATE and its event, together or not
-// at all.
+// The arrows of docs/job_lifecycle.md that move a whole job; those of a trial are in
+// trial_states.cpp, success in adapters.cpp. Each is one guarded UPDATE and its event, together or
+// not at all.
 #include "storage/events.h"
+#include "storage/job_rows.h"
 #include "storage/jobs.h"
 #include "storage/statement.h"
 
 namespace graft {
 namespace {
 
-// Adds the event where the UPDATE found the job in a state it may leave.
+// Adds what follows for the job, and the event, where the UPDATE found trials in a state that they
+// may leave.
 bool change(Database& database, Statement& guarded_update, const NewEvent& event, UnixTime now) {
   Transaction transaction(database);
   if (guarded_update.run() == 0) {
     return false;
   }
+  derive_job(database, job_row(database, event.job_id), now);
   insert_event(database, event, now);
   transaction.commit();
   return true;
@@ -35,10 +38,11 @@ bool enqueue_job(Database& database, std::string_view job_id, UnixTime now) {
 bool fail_job(Database& database, std::string_view job_id, const JobError& error, UnixTime now) {
   const auto param = error.param.empty() ? std::nullopt : std::optional(error.param);
   Statement update(database,
-                   "UPDATE jobs SET status = 'failed', finished_at = ?, estimated_finish = NULL, "
-                   "error_code = ?, error_message = ?, error_param = ? "
-                   "WHERE public_id = ? AND finished_at IS NULL",
-                   now, error.code, error.message, param, job_id);
+                   "UPDATE trials SET status = 'failed', estimated_finish = NULL, "
+                   "checkpoint_sha256 = NULL, error_code = ?, error_message = ?, error_param = ? "
+                   "WHERE job_id = (SELECT id FROM jobs WHERE public_id = ?) "
+                   "AND status IN ('queued', 'running', 'paused')",
+                   error.code, error.message, param, job_id);
   return change(database, update,
                 {.job_id = std::string(job_id),
                  .level = EventLevel::error,
@@ -46,27 +50,14 @@ bool fail_job(Database& database, std::string_view job_id, const JobError& error
                 now);
 }
 
-bool requeue_job(Database& database, std::string_view job_id, std::string_view reason,
-                 UnixTime now) {
-  // created_at decides the place in the queue and stays.
-  Statement update(database,
-                   "UPDATE jobs SET status = 'queued', estimated_finish = NULL, step = 0, "
-                   "tokens_per_second = 0, trained_tokens = 0 "
-                   "WHERE public_id = ? AND status = 'running'",
-                   job_id);
-  return change(database, update,
-                {.job_id = std::string(job_id),
-                 .level = EventLevel::warn,
-                 .message = "The job is back in the queue: " + std::string(reason)},
-                now);
-}
-
 CancelOutcome cancel_job(Database& database, CustomerId customer, std::string_view id,
                          UnixTime now) {
   Statement update(database,
-                   "UPDATE jobs SET status = 'cancelled', finished_at = ?, estimated_finish = NULL "
-                   "WHERE public_id = ? AND customer_id = ? AND finished_at IS NULL",
-                   now, id, customer);
+                   "UPDATE trials SET status = 'cancelled', estimated_finish = NULL, "
+                   "checkpoint_sha256 = NULL WHERE job_id = (SELECT id FROM jobs WHERE "
+                   "public_id = ? AND customer_id = ? AND finished_at IS NULL) "
+                   "AND status IN ('queued', 'running', 'paused')",
+                   id, customer);
   if (change(database, update,
              {.job_id = std::string(id), .message = "Fine-tuning job cancelled at your request"},
              now)) {

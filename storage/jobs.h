@@ -61,6 +61,13 @@ enum class CancelOutcome { cancelled, already_final, not_found };
 CancelOutcome cancel_job(Database& database, CustomerId customer, std::string_view id,
                          UnixTime now);
 
+enum class PauseOutcome { changed, unchanged, not_possible, not_found };
+// queued or running → paused: at once for the customer; the scheduler stops the run, which leaves a
+// checkpoint. unchanged: it was paused already; not_possible: it has ended or is not checked yet.
+PauseOutcome pause_job(Database& database, CustomerId customer, std::string_view id, UnixTime now);
+// paused → queued. unchanged: it was not paused.
+PauseOutcome resume_job(Database& database, CustomerId customer, std::string_view id, UnixTime now);
+
 std::vector<Trial> list_trials(Database& database, std::string_view job_id);
 
 struct CheckpointQuery {
@@ -79,14 +86,33 @@ std::vector<Job> list_validating_jobs(Database& database);
 bool enqueue_job(Database& database, std::string_view job_id, UnixTime now);
 // Any state that is not final → failed, with an error event. False: already final.
 bool fail_job(Database& database, std::string_view job_id, const JobError& error, UnixTime now);
+
+// Why a trial goes back to the queue.
+struct TrialReturn {
+  std::string reason;         // for people: how its run ended and what follows
+  UnixTime not_before = 0;    // nothing is tried before; at most longest_back_off away
+  bool its_own_fault = true;  // counts as a failure
+  bool never_began = false;   // the attempt is taken back
+};
+inline constexpr UnixTime longest_back_off = 600;  // seconds
+
 // running → queued again, keeping its place in the queue, with a warn event. False: not running.
-bool requeue_job(Database& database, std::string_view job_id, std::string_view reason,
-                 UnixTime now);
+bool requeue_trial(Database& database, std::string_view trial_id, const TrialReturn& why,
+                   UnixTime now);
+// Not yet final → failed, with an event; the job fails where it was its last. False: already final.
+bool fail_trial(Database& database, std::string_view trial_id, const JobError& error, UnixTime now);
+// Where the trial's next run goes on from. Final trials keep none: nothing is changed.
+void keep_trial_checkpoint(Database& database, std::string_view trial_id, std::string_view sha256,
+                           std::int64_t step);
+// What a job's trials make of it: running before queued before paused; once all are final, the best
+// that any of them came to.
+JobStatus derive_status(const std::vector<TrialStatus>& trials);
+
 std::optional<Job> find_job_of_any_customer(Database& database, std::string_view id);
 
 // The following are called inside a Transaction of the caller (record taking: rows and offset
 // together).
-void update_progress(Database& database, std::string_view job_id, const JobProgress& progress,
+void update_progress(Database& database, std::string_view trial_id, const JobProgress& progress,
                      std::int64_t trained_tokens, std::optional<UnixTime> estimated_finish);
 void insert_metric_point(Database& database, std::string_view trial_id, const MetricPoint& point);
 void insert_checkpoint(Database& database, const Checkpoint& checkpoint);  // id is made here

@@ -121,11 +121,21 @@ struct TrialConfig {
   bool operator==(const TrialConfig&) const = default;
 };
 
+enum class TrialStatus { queued, running, paused, succeeded, failed, cancelled };
+std::string_view to_string(TrialStatus status);
+
+// The unit of life: what is trained, one configuration of a job.
 struct Trial {
   std::string id;  // trial_…
   std::string job_id;
   int number = 0;  // from 0 within the job
   TrialConfig config;
+  TrialStatus status = TrialStatus::queued;
+  int attempts = 0;                              // runs begun
+  int failures = 0;                              // of these, ended by its own fault
+  UnixTime not_before = 0;                       // nothing is tried before
+  std::optional<std::string> last_end;           // how its last run ended, for people
+  std::optional<std::string> checkpoint_sha256;  // a blob: where its next run goes on from
 };
 
 enum class EventLevel { info, warn, error };

@@ -1,8 +1,6 @@
 // See runs.h.
 #include "storage/runs.h"
 
-#include "storage/events.h"
-#include "storage/identifiers.h"
 #include "storage/job_rows.h"
 #include "storage/statement.h"
 
@@ -15,59 +13,7 @@ RunStatus parse_run_status(std::string_view text) {
                              : RunStatus::ended;
 }
 
-bool anything_queued(Database& database) {
-  Statement statement(database,
-                      "SELECT EXISTS (SELECT 1 FROM jobs "
-                      "WHERE status = 'queued' AND finished_at IS NULL)");
-  statement.step();
-  return statement.integer(0) != 0;
-}
-
-std::int64_t insert_run(Database& database, const Run& run) {
-  Statement statement(database,
-                      "INSERT INTO runs (public_id, status, launched_at) "
-                      "VALUES (?, 'launching', ?) RETURNING id",
-                      run.id, run.launched_at);
-  statement.step();
-  const std::int64_t row = statement.integer(0);
-  statement.run();
-  return row;
-}
-
 }  // namespace
-
-std::optional<Run> claim_next_job(Database& database, UnixTime now) {
-  // Asked first without the write lock: most ticks find nothing.
-  if (!anything_queued(database)) {
-    return std::nullopt;
-  }
-  Transaction transaction(database);
-  Statement claim(database,
-                  "UPDATE jobs SET status = 'running', started_at = coalesce(started_at, ?), "
-                  "attempts = attempts + 1 WHERE status = 'queued' AND id = "
-                  "(SELECT id FROM jobs WHERE status = 'queued' AND finished_at IS NULL "
-                  " ORDER BY created_at, id LIMIT 1) RETURNING id, public_id, attempts",
-                  now);
-  if (!claim.step()) {
-    return std::nullopt;
-  }
-  const std::int64_t job_row = claim.integer(0);
-  const std::string job_id = claim.text(1);
-  const std::int64_t attempts = claim.integer(2);
-  claim.run();
-  Run run{.id = new_identifier("run_"), .launched_at = now};
-  Statement(database,
-            "INSERT INTO run_lanes (run_id, lane, trial_id) "
-            "SELECT ?, number, id FROM trials WHERE job_id = ?",
-            insert_run(database, run), job_row)
-      .run();
-  const std::string message =
-      attempts == 1 ? "Fine-tuning job started"
-                    : "Fine-tuning job started again (attempt " + std::to_string(attempts) + ")";
-  insert_event(database, {.job_id = job_id, .message = message}, now);
-  transaction.commit();
-  return run;
-}
 
 std::vector<Run> list_active_runs(Database& database) {
   Statement statement(database,

@@ -11,8 +11,9 @@
 
 namespace graft {
 
-// Takes the oldest queued job (UPDATE … RETURNING): queued → running, attempts + 1, a run in
-// `launching` with the job's trials as its lanes. nullopt: nothing is queued.
+// Takes the trials of the oldest queued job that are due: queued → running, attempts + 1, a run in
+// `launching` with them as its lanes. A trial whose earlier run has not ended yet is not due.
+// nullopt: nothing is.
 std::optional<Run> claim_next_job(Database& database, UnixTime now);
 
 std::vector<Run> list_active_runs(Database& database);  // launching and running, oldest first

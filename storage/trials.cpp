@@ -73,14 +73,20 @@ std::vector<MetricPoint> list_metric_points(Database& database, std::string_view
   return points;
 }
 
-void update_progress(Database& database, std::string_view job_id, const JobProgress& progress,
+void update_progress(Database& database, std::string_view trial_id, const JobProgress& progress,
                      std::int64_t trained_tokens, std::optional<UnixTime> estimated_finish) {
-  Statement(database,
-            "UPDATE jobs SET step = ?, total_steps = ?, tokens_per_second = ?, trained_tokens = ?, "
-            "estimated_finish = ? WHERE public_id = ? AND status = 'running'",
-            progress.step, progress.total_steps, progress.tokens_per_second, trained_tokens,
-            estimated_finish, job_id)
-      .run();
+  Statement changed(database,
+                    "UPDATE trials SET step = ?, total_steps = ?, tokens_per_second = ?, "
+                    "trained_tokens = ?, estimated_finish = ? "
+                    "WHERE public_id = ? AND status = 'running' RETURNING job_id",
+                    progress.step, progress.total_steps, progress.tokens_per_second, trained_tokens,
+                    estimated_finish, trial_id);
+  if (!changed.step()) {
+    return;
+  }
+  const std::int64_t job = changed.integer(0);
+  changed.run();
+  sum_up_trials(database, job);
 }
 
 void insert_metric_point(Database& database, std::string_view trial_id, const MetricPoint& point) {

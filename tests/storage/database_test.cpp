@@ -267,7 +267,8 @@ TEST_CASE(
           const Job job = list_lanes(database, run->id).at(0).job;
           for (int step = 1; step <= 3; ++step) {
             Transaction transaction(database);
-            update_progress(database, job.id, {step, 3, 1}, step, std::nullopt);
+            update_progress(database, list_lanes(database, run->id).at(0).trial.id, {step, 3, 1},
+                            step, std::nullopt);
             insert_event(database, {.job_id = job.id, .type = "metrics", .message = "step"}, noon);
             set_records_offset(database, run->id, step);
             transaction.commit();

@@ -168,10 +168,13 @@ TEST_CASE("the queue is first come, first served, and a job that comes back keep
   };
   CHECK(claimed() == first.id);
   CHECK(claimed() == second.id);
-  REQUIRE(requeue_job(database, first.id, "its worker was killed by signal 9", noon + 10));
-  CHECK_FALSE(requeue_job(database, first.id, "again", noon + 10));
+  const std::string trial = list_trials(database, first.id).at(0).id;
+  const TrialReturn why{.reason = "its worker was killed by signal 9"};
+  REQUIRE(requeue_trial(database, trial, why, noon + 10));
+  CHECK_FALSE(requeue_trial(database, trial, why, noon + 10));
+  CHECK(claimed() == third.id);  // the first one's run has not ended yet
+  end_run(database, list_active_runs(database).at(0).id, "killed", noon + 10);
   CHECK(claimed() == first.id);
-  CHECK(claimed() == third.id);
 
   const Job back = find_job(database, acme.id, first.id).value();
   CHECK(back.attempts == 2);
@@ -188,7 +191,8 @@ TEST_CASE("progress is kept while a job runs and changes nothing afterwards") {
   const Run run = claim_next_job(database, noon).value();
   {
     Transaction transaction(database);
-    update_progress(database, job.id, {10, 100, 1850.5}, 4321, noon + 60);
+    update_progress(database, list_trials(database, job.id).at(0).id, {10, 100, 1850.5}, 4321,
+                    noon + 60);
     set_records_offset(database, run.id, 512);
     transaction.commit();
   }
@@ -203,7 +207,8 @@ TEST_CASE("progress is kept while a job runs and changes nothing afterwards") {
   CHECK(cancel_job(database, acme.id, job.id, noon + 1) == CancelOutcome::cancelled);
   {
     Transaction transaction(database);
-    update_progress(database, job.id, {20, 100, 1}, 9999, noon + 90);
+    update_progress(database, list_trials(database, job.id).at(0).id, {20, 100, 1}, 9999,
+                    noon + 90);
     transaction.commit();
   }
   const Job cancelled = find_job(database, acme.id, job.id).value();
@@ -232,7 +237,8 @@ TEST_CASE("a final job stays final, and what it has stays there") {
   const auto check_frozen = [&](const std::string& id, JobStatus status) {
     CHECK(cancel_job(database, acme.id, id, noon + 9) == CancelOutcome::already_final);
     CHECK_FALSE(fail_job(database, id, {"late", "too late", ""}, noon + 9));
-    CHECK_FALSE(requeue_job(database, id, "late", noon + 9));
+    CHECK_FALSE(
+        requeue_trial(database, list_trials(database, id).at(0).id, {.reason = "late"}, noon + 9));
     CHECK_FALSE(enqueue_job(database, id, noon + 9));
     const Job job = find_job(database, acme.id, id).value();
     CHECK(job.status == status);

@@ -73,9 +73,10 @@ void fill(Database& database) {
   run("INSERT INTO trials (public_id, job_id, number, method, size, activation, init_std, "
       "train_layer_norm, learning_rate, batch_size, n_epochs, max_length, warmup_ratio, "
       "weight_decay, "
-      "validation_fraction, seed) SELECT 'trial_' || i, i, 0, 'houlsby', 1, 'relu', 0, 0, 1, 1, 1, "
+      "validation_fraction, seed, status) SELECT 'trial_' || i, i, 0, 'houlsby', 1, 'relu', 0, 0, "
+      "1, 1, 1, "
       "1, "
-      "0, 0, 0, 0 FROM n");
+      "0, 0, 0, 0, iif(i % 10, 'failed', 'queued') FROM n");
   run("INSERT INTO events (public_id, job_id, created_at, level, type, message) "
       "SELECT 'ftevent-' || i, 1, i, 'info', 'message', 'm' FROM n");
   run("INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch, train_loss, "
@@ -228,7 +229,7 @@ std::vector<Call> writing_calls() {
          CHECK(fail_job(d, "ftjob-60000", {"c", "m", ""}, many));
        }},
       {"insert_event", [](Database& d) { insert_event(d, {.job_id = "ftjob-9"}, many); }},
-      {"update_progress", [](Database& d) { update_progress(d, "ftjob-9", {}, 0, {}); }},
+      {"update_progress", [](Database& d) { update_progress(d, "trial_9", {}, 0, {}); }},
       {"insert_metric_point", [](Database& d) { insert_metric_point(d, "trial_9", {.step = 2}); }},
       {"insert_checkpoint", [](Database& d) { insert_checkpoint(d, {.trial_id = "trial_9"}); }},
       {"set_records_offset", [](Database& d) { set_records_offset(d, "run_9", 1); }},
