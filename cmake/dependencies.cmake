@@ -11,11 +11,15 @@ if(GRAFT_TESTS)
   find_package(doctest 2.4 REQUIRED)
 endif()
 
-if(GRAFT_WORKER)
+if(GRAFT_TEXT OR GRAFT_WORKER)
   find_package(ICU 72 REQUIRED COMPONENTS uc i18n)
+endif()
+if(GRAFT_WORKER)
   find_package(PkgConfig REQUIRED)
   pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
+endif()
 
+if(GRAFT_WORKER OR GRAFT_FUZZ)
   # LibTorch: the user's own through CMAKE_PREFIX_PATH, else the wheel that tools/setup unpacked.
   # Linked directly, because the TorchConfig of a CUDA wheel asks for a CUDA toolkit.
   find_path(TORCH_INCLUDE_DIR torch/script.h HINTS ${CMAKE_PREFIX_PATH} ENV CMAKE_PREFIX_PATH

@@ -41,7 +41,7 @@ std::optional<Line> first_line(std::string_view head) {
   while (!head.empty()) {
     const auto line = head.substr(0, head.find('\n'));
     ++number;
-    if (line.find_first_not_of(" \t\r") != line.npos) return Line{std::string(line), number};
+    if (!trim(line).empty()) return Line{std::string(line), number, head};
     head.remove_prefix(std::min(line.size() + 1, head.size()));
   }
   return std::nullopt;
@@ -53,11 +53,16 @@ void check_json_line(const Line& line, const Fault& fault) {
     fault.at(line.number, "is not valid JSON; each line must be one JSON object.");
   if (!row.is_object())
     fault.at(line.number, std::string("must be a JSON object, not ") + row.type_name() + ".");
-  if (row.contains("messages")) {
+  // A member that is null is one that is not there, for the worker too.
+  const auto has = [&](std::string_view name) {
+    const auto found = row.find(std::string(name));
+    return found != row.end() && !found->is_null();
+  };
+  if (has("messages")) {
     if (!row["messages"].is_array()) fault.at(line.number, "member \"messages\" must be an array.");
     return;
   }
-  const auto missing = missing_member([&](auto name) { return row.contains(std::string(name)); });
+  const auto missing = missing_member(has);
   if (!missing.empty())
     fault.at(line.number, "member \"" + std::string(missing) +
                               "\" is missing; every row needs a text and a label.");
