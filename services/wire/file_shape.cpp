@@ -41,7 +41,7 @@ std::optional<Line> first_line(std::string_view head) {
   while (!head.empty()) {
     const auto line = head.substr(0, head.find('\n'));
     ++number;
-    if (!trim(line).empty()) return Line{std::string(line), number, head};
+    if (!trim(line).empty()) return Line{std::string(line), number};
     head.remove_prefix(std::min(line.size() + 1, head.size()));
   }
   return std::nullopt;
