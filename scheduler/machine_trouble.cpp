@@ -29,20 +29,33 @@ void Scheduler::State::machine_works() {
   machine = {};
 }
 
-bool Scheduler::State::may_claim(const std::vector<Run>& active, std::int64_t now) {
-  if (!has_room()) {
-    if (machine.code != "disk_full") {
-      machine_fails("disk_full",
-                    "less than " + std::to_string(options.free_bytes_to_launch >> 20) +
-                        " MiB are free under " + options.runs_directory.string(),
-                    now);
-    }
-    return false;
+// Room is looked at itself, not tried with a run.
+void Scheduler::State::watch_disk(std::int64_t now) {
+  const bool room = has_room();
+  if (!room && !no_room) {
+    machine_fails("disk_full",
+                  "less than " + std::to_string(options.free_bytes_to_launch >> 20) +
+                      " MiB are free under " + options.runs_directory.string(),
+                  now);
+  } else if (room && no_room) {
+    machine_works();
   }
+  no_room = !room;
+}
+
+bool Scheduler::State::may_claim(const std::vector<Run>& active) const {
   if (!machine.paused) return true;
   const bool probing =
       std::any_of(active.begin(), active.end(), [&](const Run& run) { return run.id == probe; });
-  return !probing && monotonic >= probe_at;
+  return has_room() && !probing && monotonic >= probe_at;
+}
+
+// A trial whose workers die before they begin, while those of others begin, is to blame itself.
+bool Scheduler::State::is_to_blame(const std::string& trial_id) {
+  const auto known = died_before_beginning.find(trial_id);
+  if (known != died_before_beginning.end() && known->second < runs_begun) return true;
+  died_before_beginning[trial_id] = runs_begun;
+  return false;
 }
 
 }  // namespace graft

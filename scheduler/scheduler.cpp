@@ -45,6 +45,7 @@ void Scheduler::tick(Moment now) {
   try {
     for (Run& run : list_active_runs(state.database)) state.supervise(run, now.wall);
     state.admit_new(now.wall);
+    state.watch_disk(now.wall);
     std::vector<Run> claimed = state.claim_queued(now.wall);
     state.share_cores();  // before the new ones start: those that run make room
     for (Run& run : claimed) state.supervise(run, now.wall);
@@ -89,9 +90,12 @@ std::vector<Run> Scheduler::State::claim_queued(std::int64_t now) {
   std::vector<Run> claimed;
   std::vector<Run> active = list_active_runs(database);
   while (active.size() < static_cast<std::size_t>(std::max(options.workers, 1)) &&
-         has_core_for_another(active) && may_claim(active, now)) {
+         has_core_for_another(active) && may_claim(active)) {
     std::optional<Run> run = claim_next_job(database, now, machine.paused);
-    if (!run) break;
+    if (!run) {
+      if (machine.paused && machine.code != "disk_full") machine_works();  // nobody waits for it
+      break;
+    }
     supervised[run->id].launch_due = true;
     if (machine.paused) probe = run->id;
     active.push_back(*run);

@@ -32,6 +32,7 @@ struct RunThreads {
 // What this daemon did to a run so far; all times are monotonic.
 struct Supervision {
   bool launched = false;              // by this daemon
+  bool begun = false;                 // its worker has said so
   bool launch_due = false;            // claimed by this daemon and not launched yet
   std::optional<RunThreads> threads;  // nullopt: not looked at yet
   std::int64_t not_before = 0;        // nothing is tried before
@@ -83,6 +84,10 @@ struct Scheduler::State {
   int failed_probes = 0;
   std::int64_t probe_at = 0;  // monotonic
   std::string probe;          // the run that tries whether the trouble is over
+  bool no_room = false;       // at the last look at the disk
+  std::int64_t runs_begun = 0;
+  // Trials whose worker died before it began, and how many runs had begun by then.
+  std::map<std::string, std::int64_t> died_before_beginning;
 
   RunDirectory directory_of(const Run& run) const {
     return RunDirectory(options.runs_directory, run.id);
@@ -98,7 +103,8 @@ struct Scheduler::State {
                    std::int64_t now);
   void settle_failure(const RunLane& lane, const JobError& error, const std::string& what,
                       std::int64_t now);
-  void note_machine_fault(const Run& run, WorkerEnd end, const std::string& what, std::int64_t now);
+  void note_machine_fault(const Run& run, WorkerEnd end, const std::string& what, bool blamed,
+                          std::int64_t now);
   void requeue(const RunLane& lane, const TrialReturn& why, std::int64_t now);
   void close_run(const Run& run, std::string_view outcome, std::int64_t now);
   void meet_trouble(const Run& run, Supervision& supervision, const std::exception& error,
@@ -116,7 +122,9 @@ struct Scheduler::State {
   // ---- the machine (machine_trouble.cpp) ----
   void machine_fails(const std::string& code, const std::string& reason, std::int64_t now);
   void machine_works();
-  bool may_claim(const std::vector<Run>& active, std::int64_t now);
+  void watch_disk(std::int64_t now);
+  bool may_claim(const std::vector<Run>& active) const;
+  bool is_to_blame(const std::string& trial_id);
 
   // ---- bytes that nothing needs (sweeping.cpp) ----
   void sweep(std::int64_t now, bool at_start);

@@ -55,7 +55,11 @@ void Scheduler::State::supervise_worker(Run& run, Supervision& supervision, std:
   const bool all_taken_in = intake.take_in(run, directory, now);
   supervision.failing_since.reset();
 
-  if (run.id == probe && run.status == RunStatus::running) machine_works();
+  if (run.status == RunStatus::running && !supervision.begun) {
+    supervision.begun = true;
+    ++runs_begun;
+    if (run.id == probe) machine_works();
+  }
   if (worker.alive) {
     stop_unwanted(run, list_lanes(database, run.id), supervision);
     end_silent(run, supervision, now);
@@ -128,22 +132,29 @@ void Scheduler::State::settle(const Run& run, const WorkerState& worker, bool ev
   const std::string what = describe_end(worker, end, ever_started);
   const std::string log = directory.log_ending();
   spdlog::error("run {}: {}; its log ends with: {}", run.id, what, log.empty() ? "(nothing)" : log);
+  bool blamed = false;
   for (const RunLane& lane : lanes) {
-    if (is_wanted(lane)) settle_lane(run, lane, end, what, now);
+    if (!is_wanted(lane)) continue;
+    const bool own = end == WorkerEnd::never_began && is_to_blame(lane.trial.id);
+    blamed |= own;
+    settle_lane(run, lane, own ? WorkerEnd::own_fault : end, what, now);
   }
-  note_machine_fault(run, end, what, now);
+  note_machine_fault(run, end, what, blamed, now);
   close_run(run, what, now);
 }
 
 // Whether the end of the run says that no run can do better now; said once, whatever its lanes.
 void Scheduler::State::note_machine_fault(const Run& run, WorkerEnd end, const std::string& what,
-                                          std::int64_t now) {
-  const std::optional<JobError> told = intake.failure_of(run.id, 0);
-  if (told && fault_of(told->code) == Fault::machine) {
-    machine_fails(told->code, told->message, now);
-  } else if (end == WorkerEnd::disk_full) {
+                                          bool blamed, std::int64_t now) {
+  for (const RunLane& lane : list_lanes(database, run.id)) {
+    const std::optional<JobError> told = intake.failure_of(run.id, lane.lane);
+    if (!told) continue;
+    if (fault_of(told->code) == Fault::machine) machine_fails(told->code, told->message, now);
+    return;
+  }
+  if (end == WorkerEnd::disk_full) {
     machine_fails("disk_full", what, now);
-  } else if (end == WorkerEnd::never_began) {
+  } else if (end == WorkerEnd::never_began && !blamed) {
     machine_fails("worker_not_started", what + " before it began; see --worker-program", now);
   }
 }
@@ -175,7 +186,14 @@ void Scheduler::State::settle_lane(const Run& run, const RunLane& lane, WorkerEn
       return;
     case WorkerEnd::asked:
     case WorkerEnd::unknown:
-      requeue(lane, {.reason = what, .its_own_fault = false}, now);
+      // For nothing that its owner could mend does it fail; what may be bringing the machine down
+      // comes back at a slower pace.
+      requeue(lane,
+              {.reason = what,
+               .not_before =
+                   lane.trial.attempts > 3 ? now + back_off_seconds(lane.trial.attempts - 3, 0) : 0,
+               .its_own_fault = false},
+              now);
   }
 }
 
@@ -191,6 +209,8 @@ void Scheduler::State::settle_failure(const RunLane& lane, const JobError& error
       requeue(lane,
               {.reason = "the service cannot train at the moment; the job waits and goes on by "
                          "itself",
+               // Another one is tried first, should this one be the trouble.
+               .not_before = now + probe_pause_seconds(failed_probes + 1) + 1,
                .its_own_fault = false,
                .never_began = true},
               now);
@@ -244,7 +264,9 @@ void Scheduler::State::meet_trouble(const Run& run, Supervision& supervision,
       supervision.customers_know = true;
     }
     if (monotonic - *supervision.failing_since < patience) return;
-    for (const RunLane& lane : list_lanes(database, run.id)) {
+    const std::vector<RunLane> lanes = list_lanes(database, run.id);
+    keep_checkpoint(database, blobs, lanes, directory_of(run));
+    for (const RunLane& lane : lanes) {
       if (!is_wanted(lane)) continue;
       settle_failure(lane,
                      {"worker_error",

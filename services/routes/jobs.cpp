@@ -1,5 +1,7 @@
 // /v1/fine_tuning/jobs: create, list, get, cancel, events, checkpoints. Handlers: any thread;
 // creation is one at a time, so that a client's retry finds the job its first try made.
+#include <spdlog/spdlog.h>
+
 #include <memory>
 #include <mutex>
 
@@ -188,18 +190,31 @@ Response cancel(const ServiceContext& context, const Request& request) {
                     "Job " + job.id + " is already " + std::string(to_string(after.status)) +
                         " and cannot be cancelled.",
                     "job_already_final");
+  spdlog::info("job {} cancelled", job.id);
   context.poke_scheduler();
   return json_response(write_job(with_config(*database, std::move(after))));
 }
 
-// A 5xx would be retried by clients; this will not change by trying again.
-Response refuse_pausing(const ServiceContext& context, const Request& request) {
+// Not 409, which clients take for "try again"; asking twice is no mistake.
+Response change_pause(const ServiceContext& context, const Request& request, bool pause) {
   auto database = context.databases.checkout();
-  job_of(*database, request);
-  throw HttpError(400,
-                  "Pausing and resuming jobs is not supported yet; cancel the job and submit it "
-                  "again instead.",
-                  "not_supported");
+  const Job job = job_of(*database, request);
+  const auto outcome =
+      (pause ? pause_job : resume_job)(*database, request.customer.id, job.id, context.now());
+  const Job after = job_of(*database, request);
+  if (outcome == PauseOutcome::not_possible) {
+    const std::string status(to_string(after.status));
+    if (is_final(after.status))
+      throw HttpError(400, "Job " + job.id + " is already " + status + ".", "job_already_final");
+    throw HttpError(400,
+                    "Job " + job.id + " is " + status + ": it can be paused once it is queued.",
+                    "job_not_queued");
+  }
+  if (outcome == PauseOutcome::changed) {
+    spdlog::info("job {} {}", job.id, pause ? "paused" : "resumed");
+    context.poke_scheduler();
+  }
+  return json_response(write_job(with_config(*database, after)));
 }
 
 Response events(const ServiceContext& context, const Request& request) {
@@ -234,9 +249,10 @@ void add_job_routes(Router& router, const ServiceContext& context) {
   router.add("GET", jobs, [&context](const Request& r) { return list(context, r); });
   router.add("GET", job, [&context](const Request& r) { return get(context, r); });
   router.add("POST", job + "/cancel", [&context](const Request& r) { return cancel(context, r); });
-  for (const char* action : {"/pause", "/resume"})
-    router.add("POST", job + action,
-               [&context](const Request& r) { return refuse_pausing(context, r); });
+  router.add("POST", job + "/pause",
+             [&context](const Request& r) { return change_pause(context, r, true); });
+  router.add("POST", job + "/resume",
+             [&context](const Request& r) { return change_pause(context, r, false); });
   router.add("GET", job + "/events", [&context](const Request& r) { return events(context, r); });
   router.add("GET", job + "/checkpoints",
              [&context](const Request& r) { return checkpoints(context, r); });

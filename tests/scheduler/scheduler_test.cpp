@@ -340,6 +340,7 @@ TEST_CASE("workers stopped from outside do not use up a job's attempts at once")
     FakeLauncher::write(run, RunFinished{true});
     service.launcher.exit(run, 0);
     service.tick();
+    service.tick(2);  // from the fourth on it comes back at a slower pace
   }
   CHECK(service.status(id) == JobStatus::running);
   CHECK(service.launcher.launched().size() == 5);
@@ -518,27 +519,4 @@ TEST_CASE("numbers that are not finite reach no row") {
   CHECK(service.status(id) == JobStatus::failed);
   CHECK(service.job(id).error->code == "diverged");
   CHECK(list_metric_points(service.database, id).empty());
-}
-
-TEST_CASE("an epoch without validation rows is a checkpoint with its training numbers") {
-  Service service;
-  const std::string id = service.start_job();
-  const auto run = service.launcher.last();
-  EpochEnded epoch = Service::epoch_ended(1, 6);
-  epoch.valid_loss = epoch.valid_accuracy = epoch.valid_macro_f1 = std::nullopt;
-  FakeLauncher::write(run, epoch);
-  service.tick();
-  const auto checkpoints = list_checkpoints(service.database, id, {});
-  REQUIRE(checkpoints.items.size() == 1);
-  CHECK(checkpoints.items[0].train_loss == epoch.train_loss);
-  CHECK_FALSE(checkpoints.items[0].valid_loss.has_value());
-  const auto points = list_metric_points(service.database, id);
-  REQUIRE(points.size() == 1);
-  CHECK_FALSE(points[0].valid_accuracy.has_value());
-  bool told = false;
-  for (const Event& event : list_events(service.database, id, {std::nullopt, 1000}).items) {
-    CHECK(event.message.find("nan") == std::string::npos);
-    told = told || event.message.find("no validation rows") != std::string::npos;
-  }
-  CHECK(told);
 }

@@ -1,7 +1,10 @@
 """Restarts and deaths: no accepted job is lost, and a worker outlives its daemon."""
 
+import hashlib
+import io
 import os
 import signal
+import zipfile
 
 import sentences
 import service as graft
@@ -25,6 +28,94 @@ def test_a_worker_outlives_a_killed_daemon_and_is_taken_up_again(make_service):
     steps = [event["data"]["step"] for event in reversed(
         service.get(f"/v1/fine_tuning/jobs/{job.id}/events?limit=100")["data"]) if event["type"] == "metrics"]
     assert steps == sorted(steps) and len(set(steps)) >= len(steps) - 8  # an epoch's end may share its step
+
+
+def tensors(service, task):
+    """Hashes of the tensors of a task's first version."""
+    answer = service.request("GET", f"/v1/tasks/{task}/versions/1/adapter.zip")
+    assert answer.status == 200, answer.body
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as bundle:
+        return {name: hashlib.sha256(bundle.read(name)).hexdigest() for name in bundle.namelist()
+                if name.endswith(".safetensors")}
+
+
+def wait_for_share(service, job_id, share):
+    def far():
+        progress = service.job(job_id)["progress"] or {}
+        return progress.get("total_steps") and progress["step"] >= share * progress["total_steps"]
+
+    graft.wait_until(far, 240, f"{share:.0%} of {job_id}")
+
+
+def resumed_at(service, job_id):
+    """The step of the checkpoint that a later run went on from."""
+    for message in service.messages(job_id):
+        if message.startswith("Training goes on from its checkpoint of step "):
+            return int(message.split("step ")[1].split(" ")[0].replace(",", ""))
+    return None
+
+
+def test_a_killed_worker_s_job_goes_on_from_its_checkpoint_with_the_same_bytes(make_service):
+    service = make_service()
+    service.learn(LONG, "whole", epochs=4)
+    broken = service.submit(LONG, "broken", epochs=4)
+    wait_for_share(service, broken.id, 0.7)
+    os.kill(service.training_pids()[0], signal.SIGKILL)
+    finished = service.wait_for(broken.id, "succeeded")
+    assert finished["attempts"] == 2
+    step, total = resumed_at(service, broken.id), finished["progress"]["total_steps"]
+    assert step and step >= total / 2, (step, total)
+    assert tensors(service, "broken") == tensors(service, "whole")
+
+
+def test_the_same_when_daemon_and_worker_are_killed_together(make_service):
+    service = make_service()
+    service.learn(LONG, "whole", epochs=4)
+    broken = service.submit(LONG, "broken", epochs=4)
+    wait_for_share(service, broken.id, 0.7)
+    worker = service.training_pids()[0]
+    service.kill()
+    os.kill(worker, signal.SIGKILL)
+    service.start()
+    service.wait_for(broken.id, "succeeded")
+    assert resumed_at(service, broken.id)
+    assert tensors(service, "broken") == tensors(service, "whole")
+
+
+def test_a_paused_job_waits_over_a_restart_and_goes_on_to_the_same_bytes(make_service):
+    service = make_service()
+    service.learn(LONG, "whole", epochs=4)
+    paused = service.submit(LONG, "broken", epochs=4)
+    wait_for_share(service, paused.id, 0.4)
+    assert service.client().fine_tuning.jobs.pause(paused.id).status == "paused"
+    graft.wait_until(lambda: not service.training_pids(), 30, "the worker's end")
+    service.stop()
+    service.start()
+    assert service.job(paused.id)["status"] == "paused"
+    service.learn(SHORT, "moods", epochs=1)  # a paused job holds up nobody
+    assert service.job(paused.id)["status"] == "paused"
+    assert service.client().fine_tuning.jobs.resume(paused.id).status in ("queued", "running")
+    service.wait_for(paused.id, "succeeded")
+    assert resumed_at(service, paused.id)
+    assert tensors(service, "broken") == tensors(service, "whole")
+
+
+def test_a_worker_program_that_does_not_start_pauses_the_queue_until_it_is_mended(make_service, tmp_path):
+    program = tmp_path / "graft-worker"
+    program.write_text("#!/bin/sh\n[ \"$1\" = train ] && exit 127\nexec " +
+                       str(graft.BUILD / "graft-worker") + ' "$@"\n')
+    program.chmod(0o755)
+    service = make_service("--worker-program", str(program))
+    jobs = [service.submit(SHORT, f"moods{n}", epochs=1).id for n in range(2)]
+    graft.wait_until(lambda: service.request("GET", "/readyz").json()["checks"]["queue"] != "ok", 30,
+                     "word of the trouble")
+    assert "worker_not_started" in service.request("GET", "/readyz").json()["checks"]["queue"]
+    assert {service.job(job)["status"] for job in jobs} == {"queued"}
+    assert "the queue pauses" in service.log.read_text()
+    program.write_text("#!/bin/sh\nexec " + str(graft.BUILD / "graft-worker") + ' "$@"\n')
+    for job in jobs:
+        assert service.wait_for(job, "succeeded", seconds=120)["attempts"] == 1
+    assert service.request("GET", "/readyz").json()["checks"]["queue"] == "ok"
 
 
 def test_a_worker_that_ends_while_no_daemon_runs_has_not_worked_in_vain(make_service):
@@ -68,9 +159,13 @@ def test_a_worker_that_dies_again_and_again_fails_its_job_clearly_and_the_queue_
     job = service.submit(LONG, "topics", epochs=50)
     killed = set()
 
+    def began():
+        """How often a worker has said that it began."""
+        return sum("Training worker started" in message for message in service.messages(job.id))
+
     def kill_next():
         for pid in service.training_pids():
-            if pid not in killed:
+            if pid not in killed and began() > len(killed):
                 os.kill(pid, signal.SIGSEGV)
                 killed.add(pid)
         return service.job(job.id)["status"] == "failed"

@@ -12,8 +12,8 @@
 #include <mutex>
 #include <thread>
 
-#include "tests/services/http_client.h"
 #include "storage/database.h"
+#include "tests/services/http_client.h"
 
 using namespace graft;
 using graft::testing::Answer;

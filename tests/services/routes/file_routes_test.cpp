@@ -168,7 +168,7 @@ TEST_CASE("files are listed by order, purpose and page") {
   CHECK(error_of(routes.call("GET", "/v1/files?order=up"), 400)["param"] == "order");
 }
 
-TEST_CASE("deleting a file takes its bytes with it, unless others need them") {
+TEST_CASE("the bytes of a deleted file go with the next sweep, unless others need them") {
   RouteFixture routes;
   const auto one = routes.add_file("same bytes");
   const auto other = routes.add_file("same bytes");
@@ -178,7 +178,19 @@ TEST_CASE("deleting a file takes its bytes with it, unless others need them") {
   CHECK(error_of(routes.call("GET", "/v1/files/" + one), 404)["message"] == "No such file: " + one);
   CHECK(error_of(routes.call("DELETE", "/v1/files/" + one), 404)["code"] == "file_not_found");
   CHECK(routes.call("GET", "/v1/files/" + other + "/content").body == "same bytes");
+  const auto sweep = [&](std::optional<std::chrono::seconds> at_rest) {
+    auto database = routes.databases.checkout();
+    return routes.blobs.sweep(
+        [&](const std::string& sha256) {
+          return is_blob_referenced(*database, sha256, routes.now);
+        },
+        at_rest);
+  };
+  CHECK(sweep(std::chrono::seconds(0)) == 0);
   CHECK(routes.call("DELETE", "/v1/files/" + other).status == 200);
+  CHECK(sweep(std::chrono::hours(1)) == 0);  // young: its row might still be on its way
+  CHECK(count_blobs(routes) == 1);
+  CHECK(sweep(std::chrono::seconds(0)) == 1);
   CHECK(count_blobs(routes) == 0);
 }
 

@@ -1,5 +1,6 @@
 // Jobs over HTTP: creation with its checks, listing, cancelling, events and checkpoints.
 #include "tests/services/route_fixture.h"
+#include "trainer/contract/specification.h"
 
 #include "storage/events.h"
 
@@ -240,11 +241,34 @@ TEST_CASE("cancelling ends a job at once; a finished one answers 400, not 409") 
   CHECK(again["message"] == "Job " + id + " is already cancelled and cannot be cancelled.");
 }
 
-TEST_CASE("pause and resume say that they are not there yet") {
+TEST_CASE("a queued job is paused and resumed; what has ended or is not checked yet says so") {
   RouteFixture routes;
   const auto id = routes.add_job();
+  const auto call = [&](const std::string& action) {
+    return routes.call("POST", jobs + "/" + id + action, "",
+                       {{"content-type", "application/json"}});
+  };
+  CHECK(error_of(call("/pause"), 400)["code"] == "job_not_queued");
+  {
+    auto database = routes.databases.checkout();
+    REQUIRE(enqueue_job(*database, id, routes.now));
+  }
+  CHECK(call("/pause").json()["status"] == "paused");
+  CHECK(call("/pause").json()["status"] == "paused");
+  {
+    auto database = routes.databases.checkout();
+    CHECK_FALSE(claim_next_job(*database, routes.now));
+  }
+  CHECK(call("/resume").json()["status"] == "queued");
+  CHECK(call("/resume").json()["status"] == "queued");
+  {
+    auto database = routes.databases.checkout();
+    CHECK(claim_next_job(*database, routes.now));
+  }
+  CHECK(call("/pause").json()["status"] == "paused");
+  CHECK(call("/cancel").json()["status"] == "cancelled");
   for (const char* action : {"/pause", "/resume"}) {
-    CHECK(error_of(routes.call("POST", jobs + "/" + id + action), 400)["code"] == "not_supported");
+    CHECK(error_of(call(action), 400)["code"] == "job_already_final");
     CHECK(error_of(routes.call("POST", jobs + "/ftjob-none" + action), 404)["code"] ==
           "job_not_found");
   }
@@ -380,7 +404,7 @@ TEST_CASE("no task is named like an id, and an id answers for its own task") {
     old.task_name = name;
     old.model = "minilm";
     old.training_file = file;
-    old.trials = {TrialConfig{}};
+    old.trials = {write_specification({})};
     create_job(*database, old, routes.now);
   }
   CHECK(routes.call("GET", "/v1/tasks/" + made.task_id).json()["name"] == "mood");

@@ -175,8 +175,9 @@ TEST_CASE("health needs no key and no worker, readiness names what is missing") 
   std::ofstream(routes.scratch.path() / "minilm" / "config.json") << "{}";
   ready = ask("/readyz");
   CHECK(ready.status == 200);
-  CHECK(ready.body ==
-        R"({"ready":true,"checks":{"database":"ok","disk":"ok","backbones":"ok","worker":"ok"}})");
+  CHECK(
+      ready.body ==
+      R"({"ready":true,"checks":{"database":"ok","disk":"ok","backbones":"ok","queue":"ok","worker":"ok"}})");
 }
 
 }  // namespace graft

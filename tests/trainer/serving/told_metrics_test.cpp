@@ -86,14 +86,14 @@ TEST_CASE("predicting the validation file gives the accuracy and macro F1 that w
         const PredictResponse response = predictor.answer(request);
         REQUIRE(response.error_message == "");
         const Counted counted = count(response, rows, told.labels);
-        CHECK(counted.accuracy == told.metrics.valid_accuracy);
-        CHECK(counted.macro_f1 == told.metrics.valid_macro_f1);
+        CHECK(counted.accuracy == told.metrics.numbers.get("valid_accuracy"));
+        CHECK(counted.macro_f1 == told.metrics.numbers.get("valid_macro_f1"));
       }
       const auto epochs = all<EpochEnded>(records, lane);
       REQUIRE(epochs.size() == 6);
       const EpochEnded& served = epochs.at(static_cast<std::size_t>(told.metrics.best_epoch - 1));
-      CHECK(served.valid_accuracy == told.metrics.valid_accuracy);
-      CHECK(served.valid_loss == told.metrics.valid_loss);
+      CHECK(served.metrics.get("valid_accuracy") == told.metrics.numbers.get("valid_accuracy"));
+      CHECK(served.metrics.get("valid_loss") == told.metrics.numbers.get("valid_loss"));
     }
   }
 }
