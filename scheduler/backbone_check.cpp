@@ -72,7 +72,7 @@ BackboneCheck check_backbone(const std::filesystem::path& worker_program,
   } catch (const std::system_error& error) {
     return {BackboneCheck::Outcome::not_checked, error.what()};
   }
-  const BackboneCheck check = judge(end, last_line(output), limit);
+  BackboneCheck check = judge(end, last_line(output), limit);
   std::filesystem::remove(output, ignored);
   return check;
 }
