@@ -86,6 +86,7 @@ struct Session::Exchange {
   Response response;
   bool expects_continue = false;
   bool close_after = false;
+  bool framed = false;  // where the body ends is known, so the next request's start is too
   bool body_started = false;
   std::uint64_t body_bytes = 0;  // received
   Clock::time_point started = Clock::now();
@@ -166,13 +167,11 @@ asio::awaitable<bool> Session::serve_request() {
   } catch (const std::exception& error) {
     exchange.response = unexpected_error_response(error, exchange.request.request_id);
   }
-  if (!exchange.parser.is_done()) {
-    // A handler that answered without an error has read all there is, so this is a refusal.
-    const bool at_next_request = co_await discard_small_body(exchange);
-    if (!at_next_request) exchange.close_after = true;
-  }
-  if (context_.stopping) exchange.close_after = true;
+  // The one place that decides what follows an answer. The next request is read only where this
+  // one's body ends for sure and has been read to that end, before the answer or after it.
+  if (context_.stopping || !may_go_on(exchange)) exchange.close_after = true;
   co_await write_response(exchange);
+  if (!exchange.close_after) co_await discard_body(exchange);
   co_return !exchange.close_after;
 }
 
@@ -187,9 +186,10 @@ asio::awaitable<void> Session::read_header(Exchange& exchange) {
   if (error) {
     const auto refusal = header_error(error);
     if (!refusal) throw ConnectionLost();
-    exchange.close_after = true;  // where the next request starts is unknown
     throw *refusal;
   }
+  check_framing(parser.get());
+  exchange.framed = true;
   fill_request(parser.get(), exchange.request, exchange.raw_path);
 }
 
@@ -253,7 +253,7 @@ asio::awaitable<std::size_t> Session::read_body(Exchange& exchange, std::span<st
     if (error == http::error::need_buffer) break;
     if (error) {
       if (!header_error(error)) throw ConnectionLost();
-      exchange.close_after = true;
+      exchange.framed = false;
       throw HttpError(400, "The request body is not valid HTTP: " + error.message() + ".");
     }
   }
@@ -263,18 +263,27 @@ asio::awaitable<std::size_t> Session::read_body(Exchange& exchange, std::span<st
   co_return bytes;
 }
 
-// After an error: reads what is left of the body where that is little. False: it is not, or the
-// client waits for a 100 that it will not get.
-asio::awaitable<bool> Session::discard_small_body(Exchange& exchange) {
-  if (exchange.close_after || !exchange.parser.is_header_done()) co_return false;
+// Whether the body was read or what is left of it is known to be little. A client that waits for a
+// 100 may or may not send its body after a refusal, so it is not trusted to.
+bool Session::may_go_on(const Exchange& exchange) {
+  if (!exchange.framed) return false;
+  if (exchange.parser.is_done()) return true;
   const auto remaining = exchange.parser.content_length_remaining();
-  if (!remaining || *remaining > small_body) co_return false;
-  if (exchange.request.header("expect") && !exchange.body_started) co_return false;
+  if (!remaining || *remaining > small_body) return false;
+  return !exchange.request.header("expect") || exchange.body_started;
+}
+
+// Reads past what a refusal left unread. An error of its own cannot be told: the answer is out.
+asio::awaitable<void> Session::discard_body(Exchange& exchange) {
+  exchange.expects_continue = false;
   std::array<std::byte, 8 * 1024> piece;
   const std::uint64_t no_limit = ~std::uint64_t{0};
-  while (co_await read_body(exchange, piece, no_limit) > 0) {
+  try {
+    while (co_await read_body(exchange, piece, no_limit) > 0) {
+    }
+  } catch (const HttpError&) {
+    throw ConnectionLost();
   }
-  co_return true;
 }
 
 asio::awaitable<void> Session::write_response(Exchange& exchange) {

@@ -57,7 +57,8 @@ class Session {
   asio::awaitable<void> take_upload(Exchange& exchange, const Route& route);
   asio::awaitable<std::size_t> read_body(Exchange& exchange, std::span<std::byte> space,
                                          std::uint64_t limit);
-  asio::awaitable<bool> discard_small_body(Exchange& exchange);
+  static bool may_go_on(const Exchange& exchange);
+  asio::awaitable<void> discard_body(Exchange& exchange);
   asio::awaitable<void> write_response(Exchange& exchange);
   asio::awaitable<void> write_file(FileReader& reader, const FileBody& file,
                                    const std::string& request_id);

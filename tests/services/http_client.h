@@ -58,6 +58,9 @@ class Connection {
     close();
   }
 
+  // Nothing more is sent; answers can still be read.
+  void shut_down_sending() { ::shutdown(fd_, SHUT_WR); }
+
   // False: the server does not take more.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {

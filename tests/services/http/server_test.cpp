@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
@@ -255,6 +256,83 @@ TEST_CASE("who is not authenticated gets 401, except where anyone may") {
   CHECK(refused.field("www-authenticate") == "Bearer");
   CHECK(client.ask("GET /hello/a HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer right\r\n\r\n")
             .status == 200);
+}
+
+TEST_CASE("a request inside the body of a refused one is never answered") {
+  struct Case {
+    std::string head;  // after "Host", without the blank line
+    int status;
+  };
+  const std::vector<Case> cases = {
+      {"Transfer-Encoding: gzip", 501},
+      {"Transfer-Encoding: gzip, chunked", 501},
+      {"Transfer-Encoding: chunked, chunked", 501},
+      {"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400},
+      {"Transfer-Encoding: xchunked", 501},
+      {"Transfer-Encoding: identity", 501},
+      {"Transfer-Encoding:", 501},
+      {"Transfer-Encoding: chunked\r\nContent-Length: 5", 400},
+      {"Content-Length: 5\r\nTransfer-Encoding: chunked", 400},
+      {"Content-Length: 0\r\nContent-Length: 0", 400},
+      {"Content-Length: 0\r\nContent-Length: 60", 400},
+      {"Content-Length: 0, 60", 400},
+      {"Host: other\r\nTransfer-Encoding: gzip", 501},
+      {"Content-Length: 3000000", 413},
+      {"Expect: money\r\nContent-Length: 60", 417},
+      {"Expect: 100-continue\r\nContent-Length: 3000000", 413},
+  };
+  Router router;
+  add_echo(router);
+  std::atomic<int> smuggled = 0;
+  router.add("GET", "/smuggled", [&](const Request&) {
+    ++smuggled;
+    return text("smuggled");
+  });
+  RunningServer running(router);
+  for (const Case& one : cases) {
+    CAPTURE(one.head);
+    Connection client(running.port());
+    client.send("POST /echo HTTP/1.1\r\nHost: t\r\n" + one.head + "\r\n\r\n" + get("/smuggled"));
+    const Answer answer = client.read();
+    CHECK(answer.status == one.status);
+    CHECK(answer.field("connection") == "close");
+    client.shut_down_sending();
+    std::string rest;
+    CHECK(client.closed_by_server(&rest));
+    CHECK(rest == "");
+  }
+  CHECK(smuggled == 0);
+  Connection old(running.port());
+  CHECK(old.ask("POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").status == 400);
+  // Read past, a body is not a request either; the one after it is.
+  Connection kept(running.port());
+  const std::string body = get("/smuggled");
+  kept.send("POST /nowhere HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) +
+            "\r\n\r\n" + body + get("/hello/a"));
+  CHECK(kept.read().status == 404);
+  CHECK(kept.read().body == "hello a");
+  CHECK(smuggled == 0);
+}
+
+TEST_CASE("chunked is known in any case of its letters") {
+  Router router;
+  add_echo(router);
+  RunningServer running(router);
+  Connection client(running.port());
+  CHECK(client
+            .ask("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: CHUNKED\r\n\r\n"
+                 "3\r\nabc\r\n0\r\n\r\n")
+            .body == "abc");
+}
+
+TEST_CASE("a refusal is said before the body comes, and the body is read past after it") {
+  Router router;
+  add_echo(router);
+  RunningServer running(router, {}, [](const Request&) { return std::nullopt; });
+  Connection client(running.port());
+  CHECK(client.ask("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n").status == 401);
+  client.send("12");
+  CHECK(client.ask("345" + get("/nowhere")).status == 404);
 }
 
 TEST_CASE("a small refused body is read past, so the connection goes on") {
