@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -54,14 +55,31 @@ struct Route {
   Handler handler;  // one of the two is set
   UploadHandler upload;
   std::uint64_t body_limit = 1 << 20;  // bytes; above: 413
+  // The query parameters it reads; "metadata[]" stands for metadata[ANYTHING]. nullopt: whatever
+  // comes is ignored (pages).
+  std::optional<std::vector<std::string>> query = std::vector<std::string>();
+
+  Route& takes(std::vector<std::string> names) {
+    query = std::move(names);
+    return *this;
+  }
+  Route& ignores_query() {
+    query.reset();
+    return *this;
+  }
 };
+
+// HttpError 400 that names the first query parameter which the route does not read, and those that
+// it does: a misspelt filter must not list everything.
+void check_query(const Route& route, const Request& request);
 
 class Router {
  public:
-  void add(std::string method, std::string pattern, Handler handler,
-           Access access = Access::customer, std::uint64_t body_limit = 1 << 20);
-  void add_upload(std::string method, std::string pattern, UploadHandler handler,
-                  std::uint64_t body_limit);
+  // The route is good until the next one is added.
+  Route& add(std::string method, std::string pattern, Handler handler,
+             Access access = Access::customer, std::uint64_t body_limit = 1 << 20);
+  Route& add_upload(std::string method, std::string pattern, UploadHandler handler,
+                    std::uint64_t body_limit);
 
   struct Match {
     const Route* route = nullptr;              // nullptr: no such path, or not with that method

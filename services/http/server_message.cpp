@@ -102,8 +102,10 @@ const Route& find_route(const Router& router, Request& request, std::string_view
       if (!allowed.empty()) allowed += ", ";
       allowed += method;
     }
-    HttpError error(405, request.method + " is not possible at " + request.path + "; " + allowed +
-                             (match.allowed_methods.size() == 1 ? " is." : " are."));
+    HttpError error(405,
+                    request.method + " is not possible at " + request.path + "; " + allowed +
+                        (match.allowed_methods.size() == 1 ? " is." : " are."),
+                    "method_not_allowed");
     error.headers.emplace_back("allow", allowed);
     throw error;
   }

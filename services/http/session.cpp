@@ -205,6 +205,7 @@ asio::awaitable<void> Session::dispatch(Exchange& exchange) {
     if (!customer) throw missing_key();
     request.customer = std::move(*customer);
   }
+  check_query(route, request);
   exchange.expects_continue = check_expectation(request);
   if (route.upload) {
     co_await take_upload(exchange, route);

@@ -100,6 +100,7 @@ class RouteFixture {
         if (!customer) throw HttpError(401, "Unauthorized.");
         request.customer = *customer;
       }
+      check_query(*match.route, request);
       return answer(run(*match.route, request, body), method == "HEAD");
     } catch (const HttpError& error) {
       return {error.status, write_error(error.status, error.what(), error.code, error.param),

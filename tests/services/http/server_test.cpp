@@ -100,9 +100,10 @@ class RunningServer {
 };
 
 void add_echo(Router& router) {
-  router.add("GET", "/hello/{name}", [](const Request& request) {
-    return text("hello " + request.path_members.at("name"));
-  });
+  router
+      .add("GET", "/hello/{name}",
+           [](const Request& request) { return text("hello " + request.path_members.at("name")); })
+      .takes({"token"});
   router.add("POST", "/echo", [](const Request& request) { return text(request.body); });
 }
 
@@ -184,6 +185,7 @@ TEST_CASE("unknown paths are 404, known ones with another method 405 with Allow"
   const Answer other = client.ask("DELETE /hello/a HTTP/1.1\r\nHost: t\r\n\r\n");
   CHECK(other.status == 405);
   CHECK(other.field("allow") == "GET, HEAD");
+  CHECK(other.body.find("\"method_not_allowed\"") != other.body.npos);
 }
 
 TEST_CASE("malformed requests are told what is wrong, as JSON") {
@@ -474,13 +476,17 @@ TEST_CASE("files are sent from disk, whole or in part") {
   for (int i = 0; i < 100'000; ++i) content += std::to_string(i) + ",";
   std::ofstream(path, std::ios::binary) << content;
   Router router;
-  router.add("GET", "/file", [&](const Request& request) {
-    Response response;
-    response.content_type = "application/octet-stream";
-    const bool part = request.query_value("part").has_value();
-    response.body = part ? FileBody{path, 1000, 200'000} : FileBody{path, 0, content.size()};
-    return response;
-  });
+  router
+      .add("GET", "/file",
+           [&](const Request& request) {
+             Response response;
+             response.content_type = "application/octet-stream";
+             const bool part = request.query_value("part").has_value();
+             response.body =
+                 part ? FileBody{path, 1000, 200'000} : FileBody{path, 0, content.size()};
+             return response;
+           })
+      .takes({"part"});
   router.add("GET", "/missing", [&](const Request&) {
     Response response;
     response.body = FileBody{path.string() + ".not", 0, 10};
