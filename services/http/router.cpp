@@ -9,6 +9,8 @@
 namespace graft {
 namespace {
 
+constexpr std::uint64_t keyless_limit = 4096;  // bytes of a body
+
 std::vector<std::string_view> split_path(std::string_view path) {
   std::vector<std::string_view> segments;
   if (path.starts_with('/')) path.remove_prefix(1);
@@ -77,7 +79,8 @@ Route& Router::add(std::string method, std::string pattern, Handler handler, Acc
   route.pattern = std::move(pattern);
   route.access = access;
   route.handler = std::move(handler);
-  route.body_limit = body_limit;
+  // Nobody without a key fills the memory.
+  route.body_limit = access == Access::anyone ? std::min(body_limit, keyless_limit) : body_limit;
   return routes_.emplace_back(std::move(route));
 }
 

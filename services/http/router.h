@@ -54,7 +54,7 @@ struct Route {
   Access access = Access::customer;
   Handler handler;  // one of the two is set
   UploadHandler upload;
-  std::uint64_t body_limit = 1 << 20;  // bytes; above: 413
+  std::uint64_t body_limit = 1 << 20;  // bytes; above: 413; for anyone at most 4 KiB
   // The query parameters it reads; "metadata[]" stands for metadata[ANYTHING]. nullopt: whatever
   // comes is ignored (pages).
   std::optional<std::vector<std::string>> query = std::vector<std::string>();

@@ -137,6 +137,12 @@ HttpError missing_key() {
   return error;
 }
 
+HttpError too_many_bytes() {
+  HttpError error(503, "Too much is being sent at this moment; try again soon.");
+  error.headers.emplace_back("retry-after", "1");
+  return error;
+}
+
 Response error_response(const HttpError& error) {
   Response response;
   response.status = error.status;

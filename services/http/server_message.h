@@ -32,6 +32,7 @@ bool check_expectation(const Request& request);
 
 HttpError body_too_large(std::uint64_t limit);
 HttpError missing_key();
+HttpError too_many_bytes();  // in memory, of all requests together: 503
 
 Response error_response(const HttpError& error);
 Response error_response(int status, const std::string& message);

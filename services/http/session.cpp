@@ -80,6 +80,26 @@ std::optional<HttpError> header_error(const beast::error_code& error) {
 }  // namespace
 
 struct Session::Exchange {
+  explicit Exchange(SessionContext& shared) : context(shared) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() { context.gathered -= gathered; }
+
+  // Claims memory for bytes of the body, until the answer is out.
+  void gather(std::uint64_t bytes) {
+    if (context.gathered + bytes > context.options.gathered_limit) throw too_many_bytes();
+    context.gathered += bytes;
+    gathered += bytes;
+  }
+  // A client that sends slower than the minimum rate, grace aside, is too slow.
+  // `unclaimed`: received beyond body_bytes.
+  Clock::time_point body_deadline(std::uint64_t unclaimed) const {
+    const auto& options = context.options;
+    return body_start + std::chrono::seconds(options.body_timeout_seconds) +
+           std::chrono::seconds((body_bytes + unclaimed) / options.body_bytes_per_second);
+  }
+
+  SessionContext& context;
   Parser parser;
   Request request;
   std::string raw_path;
@@ -89,6 +109,8 @@ struct Session::Exchange {
   bool framed = false;  // where the body ends is known, so the next request's start is too
   bool body_started = false;
   std::uint64_t body_bytes = 0;  // received
+  std::uint64_t gathered = 0;    // of them in memory
+  Clock::time_point body_start;
   Clock::time_point started = Clock::now();
 };
 
@@ -96,6 +118,9 @@ Session::Session(asio::ip::tcp::socket socket, SessionContext& context)
     : stream_(std::move(socket)),
       buffer_(context.options.header_limit + read_ahead),
       context_(context) {
+  beast::error_code unknown;
+  const auto client = stream_.socket().remote_endpoint(unknown);
+  if (!unknown) address_ = client.address();
   beast::error_code ignored;
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
 }
@@ -103,6 +128,10 @@ Session::Session(asio::ip::tcp::socket socket, SessionContext& context)
 void Session::close() {
   beast::error_code ignored;
   stream_.socket().close(ignored);
+}
+
+std::optional<Clock::time_point> Session::idle_since() const {
+  return idle_ ? std::optional(idle_since_) : std::nullopt;
 }
 
 void Session::close_if_idle() {
@@ -126,7 +155,7 @@ asio::awaitable<void> Session::run() {
 asio::awaitable<void> Session::refuse() {
   idle_ = false;
   try {
-    Exchange exchange;
+    Exchange exchange(context_);
     exchange.close_after = true;
     exchange.response = error_response(503, "Too many connections; try again soon.");
     exchange.response.headers.emplace_back("retry-after", "1");
@@ -143,6 +172,7 @@ asio::awaitable<bool> Session::wait_for_request() {
   if (buffer_.size() > 0) co_return true;
   if (context_.stopping) co_return false;
   idle_ = true;
+  idle_since_ = Clock::now();
   stream_.expires_after(std::chrono::seconds(context_.options.idle_timeout_seconds));
   beast::error_code error;
   const std::size_t bytes =
@@ -155,7 +185,7 @@ asio::awaitable<bool> Session::wait_for_request() {
 
 // Reads one request and answers it. False: the connection is to be closed.
 asio::awaitable<bool> Session::serve_request() {
-  Exchange exchange;
+  Exchange exchange(context_);
   exchange.request.request_id = new_identifier("req_");
   try {
     co_await read_header(exchange);
@@ -218,6 +248,7 @@ asio::awaitable<void> Session::call_handler(Exchange& exchange, const Route& rou
   Request& request = exchange.request;
   std::array<std::byte, 8 * 1024> piece;
   while (const std::size_t bytes = co_await read_body(exchange, piece, route.body_limit)) {
+    exchange.gather(bytes);
     request.body.append(reinterpret_cast<const char*>(piece.data()), bytes);
   }
   exchange.response = co_await on_pool(context_.pool, [&] { return route.handler(request); });
@@ -243,12 +274,13 @@ asio::awaitable<std::size_t> Session::read_body(Exchange& exchange, std::span<st
   if (exchange.expects_continue && !exchange.body_started && buffer_.size() == 0) {
     co_await write_bytes("HTTP/1.1 100 Continue\r\n\r\n", {});
   }
+  if (!exchange.body_started) exchange.body_start = Clock::now();
   exchange.body_started = true;
   auto& body = parser.get().body();
   body.data = space.data();
   body.size = space.size();
   while (!parser.is_done() && body.size > 0) {
-    stream_.expires_after(std::chrono::seconds(context_.options.body_timeout_seconds));
+    stream_.expires_at(exchange.body_deadline(space.size() - body.size));
     beast::error_code error;
     co_await http::async_read_some(stream_, buffer_, parser, keep_error(error));
     if (error == http::error::need_buffer) break;

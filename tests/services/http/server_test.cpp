@@ -541,20 +541,145 @@ TEST_CASE("a header that trickles in does not extend its deadline") {
   CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(5));
 }
 
-TEST_CASE("connections over the limit get 503") {
+TEST_CASE("a body that trickles in does not extend its deadline") {
+  Router router;
+  add_echo(router);
+  CountingSink::Seen seen;
+  router.add_upload(
+      "POST", "/files", [&](const Request&) { return std::make_unique<CountingSink>(seen); },
+      1 << 30);
+  ServerOptions options;
+  options.body_timeout_seconds = 1;
+  RunningServer running(router, options);
+  for (const std::string& head :
+       {std::string("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n"),
+        std::string("POST /files HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n"),
+        std::string("POST /nowhere HTTP/1.1\r\nHost: t\r\nContent-Length: 60000\r\n\r\n")}) {
+    CAPTURE(head);
+    Connection client(running.port());
+    const auto started = std::chrono::steady_clock::now();
+    client.send(head);
+    while (client.send("x")) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the pace of the slow client
+      if (std::chrono::steady_clock::now() - started > std::chrono::seconds(10)) break;
+    }
+    CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(5));
+  }
+}
+
+namespace {
+
+// Routes whose handler holds its connection until it is released.
+struct Stuck {
+  Signal first, second, release;
+  void add(Router& router) {
+    router.add("POST", "/first", [this](const Request& request) { return hold(first, request); });
+    router.add("POST", "/second", [this](const Request& request) { return hold(second, request); });
+  }
+  Response hold(Signal& entered, const Request& request) {
+    entered.give();
+    release.wait();
+    return text(std::to_string(request.body.size()));
+  }
+};
+
+std::string post(const std::string& target, std::size_t length = 0) {
+  return "POST " + target + " HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(length) +
+         "\r\n\r\n" + std::string(length, 'x');
+}
+
+}  // namespace
+
+TEST_CASE("connections over the limit get 503 where all are at work") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  ServerOptions options;
+  options.connection_limit = 2;
+  RunningServer running(router, options);
+  Connection first(running.port()), second(running.port());
+  first.send(post("/first"));
+  second.send(post("/second"));
+  REQUIRE(stuck.first.wait());
+  REQUIRE(stuck.second.wait());
+  Connection third(running.port());
+  const Answer answer = third.ask(get("/first"));
+  CHECK(answer.status == 503);
+  CHECK(answer.field("retry-after") == "1");
+  stuck.release.give();
+  CHECK(first.read().status == 200);
+  CHECK(second.read().status == 200);
+}
+
+TEST_CASE("over the limit, the connection that idled longest makes room") {
   Router router;
   add_echo(router);
   ServerOptions options;
   options.connection_limit = 2;
   RunningServer running(router, options);
   Connection first(running.port()), second(running.port());
-  CHECK(first.ask(get("/hello/a")).status == 200);
   CHECK(second.ask(get("/hello/a")).status == 200);
-  Connection third(running.port());
-  const Answer answer = third.ask(get("/hello/a"));
-  CHECK(answer.status == 503);
-  CHECK(answer.field("retry-after") == "1");
   CHECK(first.ask(get("/hello/a")).status == 200);
+  Connection third(running.port());
+  CHECK(third.ask(get("/hello/a")).status == 200);
+  CHECK(second.closed_by_server());
+  CHECK(first.ask(get("/hello/a")).status == 200);
+  CHECK(third.ask(get("/hello/a")).status == 200);
+}
+
+TEST_CASE("one address does not take the connections of the others") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  router.add("GET", "/hello", [](const Request&) { return text("hello"); });
+  ServerOptions options;
+  options.connections_per_address = 2;
+  RunningServer running(router, options);
+  Connection first(running.port()), second(running.port());
+  first.send(post("/first"));
+  REQUIRE(stuck.first.wait());
+  CHECK(second.ask(get("/hello")).status == 200);
+  Connection third(running.port());
+  CHECK(third.ask(get("/hello")).status == 200);
+  CHECK(second.closed_by_server());
+  third.send(post("/second"));
+  REQUIRE(stuck.second.wait());
+  Connection fourth(running.port());
+  CHECK(fourth.ask(get("/hello")).status == 503);
+  Connection elsewhere(running.port(), 2);
+  elsewhere.send(get("/hello"));
+  stuck.release.give();
+  CHECK(elsewhere.read().status == 200);
+}
+
+TEST_CASE("bodies in memory have a limit all together") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  add_echo(router);
+  ServerOptions options;
+  options.gathered_limit = 1000;
+  RunningServer running(router, options);
+  Connection first(running.port()), second(running.port());
+  first.send(post("/first", 800));
+  REQUIRE(stuck.first.wait());
+  const Answer refused = second.ask(post("/echo", 800));
+  CHECK(refused.status == 503);
+  CHECK(refused.field("retry-after") == "1");
+  CHECK(second.ask(post("/echo", 200)).status == 200);
+  stuck.release.give();
+  CHECK(first.read().body == "800");
+  CHECK(first.ask(post("/echo", 900)).status == 200);
+  CHECK(second.ask(post("/echo", 900)).status == 200);
+}
+
+TEST_CASE("without a key nobody fills the memory") {
+  Router router;
+  router.add(
+      "GET", "/page", [](const Request&) { return text("page"); }, Access::anyone);
+  RunningServer running(router);
+  Connection client(running.port());
+  CHECK(client.ask("GET /page HTTP/1.1\r\nHost: t\r\nContent-Length: 5000\r\n\r\n").status == 413);
 }
 
 TEST_CASE("stop finishes what is in flight, closes what is idle and refuses the new") {
