@@ -58,6 +58,16 @@ bool knows(const std::vector<std::string>& known, const std::string& name) {
 
 }  // namespace
 
+Responder::State::~State() {
+  give(std::make_exception_ptr(std::logic_error("a handler let go of a request unanswered")), {});
+}
+
+void Responder::State::give(std::exception_ptr error, Response response) {
+  if (given.exchange(true)) return;
+  const Deliver way = std::move(deliver);  // let go of at once, not with the last copy
+  way(std::move(error), std::move(response));
+}
+
 void check_query(const Route& route, const Request& request) {
   if (!route.query) return;
   for (const auto& [name, value] : request.query) {
@@ -81,6 +91,17 @@ Route& Router::add(std::string method, std::string pattern, Handler handler, Acc
   route.handler = std::move(handler);
   // Nobody without a key fills the memory.
   route.body_limit = access == Access::anyone ? std::min(body_limit, keyless_limit) : body_limit;
+  return routes_.emplace_back(std::move(route));
+}
+
+Route& Router::add_deferred(std::string method, std::string pattern, DeferredHandler handler,
+                            std::uint64_t body_limit) {
+  assert(pattern.starts_with('/') && handler);
+  Route route;
+  route.method = std::move(method);
+  route.pattern = std::move(pattern);
+  route.deferred = std::move(handler);
+  route.body_limit = body_limit;
   return routes_.emplace_back(std::move(route));
 }
 

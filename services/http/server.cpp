@@ -26,7 +26,8 @@ struct Server::State {
       : options(std::move(wanted)),
         authenticate(std::move(authenticator)),
         pool(static_cast<std::size_t>(options.handler_threads)),
-        context{options, router, authenticate, pool},
+        own_lane(1),
+        context{options, router, authenticate, pool, own_lane},
         acceptor(io),
         drain_timer(io) {}
 
@@ -40,7 +41,7 @@ struct Server::State {
 
   const ServerOptions options;
   const Authenticator authenticate;
-  asio::thread_pool pool;
+  asio::thread_pool pool, own_lane;
   asio::io_context io{1};
   SessionContext context;
   tcp::acceptor acceptor;
@@ -155,6 +156,7 @@ void Server::run() {
   asio::co_spawn(state_->io, state_->accept_connections(), asio::detached);
   state_->io.run();
   state_->pool.join();
+  state_->own_lane.join();
 }
 
 void Server::stop() {

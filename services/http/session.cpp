@@ -4,7 +4,10 @@
 // decided.
 #include "services/http/session.h"
 
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -41,6 +44,30 @@ asio::awaitable<std::invoke_result_t<Work&>> on_pool(asio::thread_pool& pool, Wo
   using Result = std::invoke_result_t<Work&>;
   auto task = [&work]() -> asio::awaitable<Result> { co_return work(); };
   co_return co_await asio::co_spawn(pool, std::move(task), asio::use_awaitable);
+}
+
+// Has the route begin its work on the pool and waits, without a thread, for what it answers; comes
+// back to the socket thread.
+asio::awaitable<Response> deferred_answer(asio::thread_pool& pool, const Route& route,
+                                          const Request& request) {
+  auto begin = [&](auto completion) {
+    auto waiting = std::make_shared<decltype(completion)>(std::move(completion));
+    auto work = asio::make_work_guard(asio::get_associated_executor(*waiting));
+    const Responder responder([work, waiting](std::exception_ptr error, Response response) {
+      asio::post(work.get_executor(), [waiting, error, answer = std::move(response)]() mutable {
+        (*waiting)(error, std::move(answer));
+      });
+    });
+    asio::post(pool, [&route, &request, responder] {
+      try {
+        route.deferred(request, responder);
+      } catch (...) {
+        responder.fail(std::current_exception());
+      }
+    });
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void(std::exception_ptr, Response)>(
+      begin, asio::use_awaitable);
 }
 
 // Holds a sink and lets go of it on the pool, because a sink may tidy up on disk.
@@ -251,7 +278,14 @@ asio::awaitable<void> Session::call_handler(Exchange& exchange, const Route& rou
     exchange.gather(bytes);
     request.body.append(reinterpret_cast<const char*>(piece.data()), bytes);
   }
-  exchange.response = co_await on_pool(context_.pool, [&] { return route.handler(request); });
+  if (route.deferred) {
+    exchange.response = co_await deferred_answer(context_.pool, route, request);
+  } else if (route.lane == Lane::at_once) {
+    exchange.response = route.handler(request);
+  } else {
+    auto& pool = route.lane == Lane::own ? context_.own_lane : context_.pool;
+    exchange.response = co_await on_pool(pool, [&] { return route.handler(request); });
+  }
 }
 
 // Back-pressure: a piece is read only when the sink has taken the one before.

@@ -32,8 +32,9 @@ struct SessionContext {
   const Router& router;
   const Authenticator& authenticate;
   asio::thread_pool& pool;
-  bool stopping = false;       // no further request on any connection
-  std::uint64_t gathered = 0;  // bytes of bodies in memory; socket thread
+  asio::thread_pool& own_lane;  // one thread, for Lane::own
+  bool stopping = false;        // no further request on any connection
+  std::uint64_t gathered = 0;   // bytes of bodies in memory; socket thread
 };
 
 class Session {

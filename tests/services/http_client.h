@@ -95,6 +95,12 @@ class Connection {
     return answer;
   }
 
+  // Whether anything has come that was not read yet; does not wait.
+  bool has_answer() const {
+    pollfd waiting{fd_, POLLIN, 0};
+    return !received_.empty() || ::poll(&waiting, 1, 0) == 1;
+  }
+
   Answer ask(std::string_view request) {
     send(request);
     return read(request.starts_with("HEAD"));

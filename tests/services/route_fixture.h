@@ -3,6 +3,8 @@
 // HttpError made an answer.
 #pragma once
 
+#include <future>
+
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -162,6 +164,15 @@ class RouteFixture {
 
  private:
   static Response run(const Route& route, Request& request, const std::string& body) {
+    if (route.deferred) {
+      request.body = body;
+      std::promise<Response> promise;
+      route.deferred(request, Responder([&](std::exception_ptr error, Response response) {
+                       if (error) return promise.set_exception(error);
+                       promise.set_value(std::move(response));
+                     }));
+      return promise.get_future().get();
+    }
     if (!route.upload) {
       request.body = body;
       return route.handler(request);

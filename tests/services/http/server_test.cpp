@@ -682,6 +682,72 @@ TEST_CASE("without a key nobody fills the memory") {
   CHECK(client.ask("GET /page HTTP/1.1\r\nHost: t\r\nContent-Length: 5000\r\n\r\n").status == 413);
 }
 
+TEST_CASE("a deferred answer holds no handler thread, and comes from any other") {
+  std::mutex mutex;
+  std::vector<Responder> waiting;
+  Signal all_wait;
+  Router router;
+  add_echo(router);
+  router.add_deferred("POST", "/later", [&](const Request& request, const Responder& responder) {
+    if (request.body == "xx") throw HttpError(400, "not two");
+    if (request.body == "xxx") return;  // forgotten
+    const std::lock_guard lock(mutex);
+    waiting.push_back(responder);
+    if (waiting.size() == 10) all_wait.give();
+  });
+  RunningServer running(router);  // two handler threads
+  std::vector<std::unique_ptr<Connection>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(std::make_unique<Connection>(running.port()));
+    clients.back()->send(post("/later", 1));
+  }
+  REQUIRE(all_wait.wait());
+  Connection other(running.port());
+  CHECK(other.ask(get("/hello/a")).status == 200);
+  CHECK(other.ask(post("/later", 2)).status == 400);
+  CHECK(other.ask(post("/later", 3)).status == 500);
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (i % 2 == 0) waiting[i].answer(text("now"));
+    if (i % 2 == 1) waiting[i].fail(std::make_exception_ptr(HttpError(504, "too late")));
+    waiting[i].answer(text("twice"));
+  }
+  waiting.clear();
+  int answered = 0;
+  for (auto& client : clients) {
+    const Answer answer = client->read();
+    if (answer.status == 200) CHECK(answer.body == "now");
+    answered += answer.status == 200;
+    CHECK(client->ask(get("/hello/a")).body == "hello a");
+  }
+  CHECK(answered == 5);
+}
+
+TEST_CASE("busy handlers keep nobody from asking after the service's health") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  router
+      .add(
+          "GET", "/healthz", [](const Request&) { return text("ok"); }, Access::anyone)
+      .runs(Lane::at_once);
+  router
+      .add(
+          "GET", "/readyz", [](const Request&) { return text("ok"); }, Access::anyone)
+      .runs(Lane::own);
+  RunningServer running(router);  // two handler threads
+  Connection first(running.port()), second(running.port()), third(running.port());
+  first.send(post("/first"));
+  second.send(post("/second"));
+  REQUIRE(stuck.first.wait());
+  REQUIRE(stuck.second.wait());
+  third.send(post("/first"));
+  Connection asking(running.port());
+  CHECK(asking.ask(get("/healthz")).status == 200);
+  CHECK(asking.ask(get("/readyz")).status == 200);
+  stuck.release.give();
+  CHECK(third.read().status == 200);
+}
+
 TEST_CASE("stop finishes what is in flight, closes what is idle and refuses the new") {
   Signal entered, release;
   Router router;
