@@ -8,17 +8,14 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
-#include <regex>
 #include <set>
 #include <stdexcept>
 
+#include "services/config_backbones.h"
+#include "trainer/contract/spelling.h"
+
 namespace graft {
 namespace {
-
-class ConfigError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 // The options as text, before they are checked together.
 struct Wanted {
@@ -225,21 +222,6 @@ void apply_environment(Options& options, const Environment& environment) {
   }
 }
 
-int edit_distance(std::string_view left, std::string_view right) {
-  std::vector<int> row(right.size() + 1);
-  for (std::size_t j = 0; j <= right.size(); ++j) row[j] = static_cast<int>(j);
-  for (std::size_t i = 1; i <= left.size(); ++i) {
-    int diagonal = row[0];
-    row[0] = static_cast<int>(i);
-    for (std::size_t j = 1; j <= right.size(); ++j) {
-      const int replaced = diagonal + (left[i - 1] != right[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string nearest_setting(const Options& options, std::string_view key) {
   const auto closer = [&](const auto& left, const auto& right) {
     return edit_distance(left.first, key) < edit_distance(right.first, key);
@@ -273,44 +255,6 @@ void apply_file(Options& options) {
     CLI::Option& option = *options.settings.at(key);
     if (option.count() == 0) apply(option, list, path + ": " + key);
   }
-}
-
-BackboneOption parse_backbone(const std::string& text) {
-  static const std::regex allowed("[a-z0-9][a-z0-9._-]{0,63}");
-  const std::size_t equals = text.find('=');
-  if (equals == text.npos || equals + 1 == text.size()) {
-    throw ConfigError("--backbone: '" + text + "' is not NAME=DIR, like minilm=/srv/minilm");
-  }
-  BackboneOption backbone{text.substr(0, equals), text.substr(equals + 1)};
-  if (!std::regex_match(backbone.name, allowed)) {
-    throw ConfigError("--backbone: the name '" + backbone.name +
-                      "' may hold a-z, 0-9, dots, dashes and underscores only");
-  }
-  std::error_code error;
-  if (!std::filesystem::is_directory(backbone.directory, error)) {
-    throw ConfigError("--backbone " + backbone.name + ": " + backbone.directory.string() +
-                      " is not a directory that can be read" +
-                      (error ? ": " + error.message() : "."));
-  }
-  backbone.directory = std::filesystem::canonical(backbone.directory);
-  return backbone;
-}
-
-std::vector<BackboneOption> parse_backbones(const std::vector<std::string>& texts) {
-  std::vector<BackboneOption> backbones;
-  std::set<std::string> names;
-  for (const std::string& text : texts) {
-    backbones.push_back(parse_backbone(text));
-    if (!names.insert(backbones.back().name).second) {
-      throw ConfigError("--backbone: the name '" + backbones.back().name + "' is given twice");
-    }
-  }
-  if (backbones.empty()) {
-    throw ConfigError(
-        "--backbone is missing: name at least one, like --backbone minilm=.deps/backbones/minilm "
-        "(tools/setup puts one there)");
-  }
-  return backbones;
 }
 
 void parse_listen(const std::string& text, Config& config) {

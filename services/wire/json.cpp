@@ -6,6 +6,7 @@
 
 #include "services/http/router.h"
 #include "services/wire/names.h"
+#include "trainer/contract/spelling.h"
 
 namespace graft {
 
@@ -27,21 +28,6 @@ std::string plain_message(const nlohmann::json::exception& error) {
 }
 
 // Changes of one character (insert, remove, replace) between the two.
-std::size_t edit_distance(std::string_view left, std::string_view right) {
-  std::vector<std::size_t> row(right.size() + 1);
-  for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < right.size(); ++j) {
-      const std::size_t replaced = diagonal + (left[i] == right[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string number_text(double value) {
   return dump(value == std::floor(value) && std::abs(value) < 1e15
                   ? Json(static_cast<std::int64_t>(value))

@@ -57,8 +57,6 @@ KNOWN_WRONG = {
     ("services/http/server_message.cpp", "services/wire/answers.h"),
     ("services/wire/jobs.h", "services/service_context.h"),
     ("services/wire/files.h", "services/service_context.h"),
-    ("services/wire/jobs_request.cpp", "services/routes/job_defaults.h"),
-    ("services/wire/jobs_adapter.cpp", "services/routes/job_defaults.h"),
     ("trainer/model/dropout.h", "trainer/fast/kernels/vector_kernels.h"),
 }
 
@@ -67,7 +65,7 @@ NAMELESS = ("util", "utils", "helper", "helpers", "common", "misc", "manager", "
 
 LINES = 400
 # One body, compiled for each instruction set.
-LONGER = {"trainer/fast/kernels/vector_kernels_body.h": 446}
+LONGER = {"trainer/fast/kernels/vector_kernels_body.h": 470}
 
 BEGIN, END = "<!-- rooms: begin -->", "<!-- rooms: end -->"
 

@@ -208,7 +208,8 @@ std::optional<RowFault> check_row(const Row& row, const RowShape& shape) {
   }
   for (const auto& [member, text] :
        {std::pair(shape.text, std::string_view(row.text)),
-        std::pair(shape.pair, std::string_view(row.text_pair ? *row.text_pair : ""))})
+        std::pair(shape.pair,
+                  row.text_pair ? std::string_view(*row.text_pair) : std::string_view())})
     if (text.find('\0') != text.npos)
       return fault(member, "holds NUL (\\u0000), which no text has");
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
