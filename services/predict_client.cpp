@@ -173,6 +173,7 @@ PredictResponse PredictClient::predict(PredictRequest request) {
 PredictResponse PredictClient::predict_until(PredictRequest request, Deadline deadline) {
   {
     const std::lock_guard lock(mutex_);
+    if (stopped_) throw unavailable("The service is stopping; try again.");
     request.id = ++last_id_;
   }
   const std::string line = write_predict_request(request) + "\n";
