@@ -30,8 +30,17 @@ ServeProcess::~ServeProcess() {
   stop();
 }
 
+void ServeProcess::report_silence(std::chrono::steady_clock::time_point since) {
+  silent_since_ = since;
+}
+
 void ServeProcess::tick(std::int64_t now) {
   if (stopped_) return;
+  const auto silent_since = silent_since_.exchange({});
+  if (pid_ != 0 && silent_since > born_) {
+    spdlog::error("prediction worker: process {} has stopped answering; it is killed", pid_);
+    signal_process(pid_, SIGKILL);
+  }
   if (pid_ != 0) {
     if (const std::optional<ChildEnd> end = reap_child(pid_)) {
       const WorkerState state{false, end->exit_code, end->signal};
@@ -60,6 +69,7 @@ void ServeProcess::start(std::int64_t now) {
   command.log = options_.log;
   command.dies_with_starter = true;
   started_at_ = now;
+  born_ = std::chrono::steady_clock::now();
   try {
     pid_ = start_child(command);
     spdlog::info("prediction worker started, process {}", pid_);

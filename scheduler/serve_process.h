@@ -1,11 +1,12 @@
 // Keeps one `graft-worker serve` child alive: starts it, starts it again with growing pauses when
-// it ends, stops it at shutdown. tick and stop belong to one thread, and the child ends with that
-// thread; ready is for any.
+// it ends or hangs, stops it at shutdown. tick and stop belong to one thread, and the child ends
+// with that thread; ready and report_silence are for any.
 #pragma once
 
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -31,6 +32,8 @@ class ServeProcess {
   void tick(std::int64_t now);
   // Whether the child lives and has made its socket.
   bool ready() const { return ready_.load(std::memory_order_relaxed); }
+  // The child has answered nobody since then: the next tick kills it, unless it is a later one.
+  void report_silence(std::chrono::steady_clock::time_point since);
   // Waits for the child's end, up to the grace, then ends it. Nothing is started afterwards.
   void stop();
   // 0 where there is none now.
@@ -47,6 +50,8 @@ class ServeProcess {
   std::int64_t started_at_ = 0;
   std::int64_t start_due_ = 0;
   std::atomic<bool> ready_{false};
+  std::chrono::steady_clock::time_point born_;
+  std::atomic<std::chrono::steady_clock::time_point> silent_since_{};  // the epoch: not reported
 };
 
 }  // namespace graft

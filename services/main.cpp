@@ -246,6 +246,7 @@ int serve(const Config& config) {
   const StopWatcher watcher(stop_signals, [&server] { server.stop(); });
   scheduler = std::make_unique<SchedulerLoop>(scheduler_options(config, cores.budget, data), blobs,
                                               finder(backbones));
+  predict.on_silence([&scheduler](auto since) { scheduler->report_silence(since); });
   const std::string url = base_url(config.listen_address, server.port());
   spdlog::info("graftd {} ready at {}", GRAFT_VERSION, url);
   std::printf("graftd ready at %s\n", url.c_str());

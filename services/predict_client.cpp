@@ -1,5 +1,4 @@
-// Blocking sockets with poll() for the deadline: a handler's thread has nothing else to do
-// meanwhile.
+// Blocking sockets with poll() for the deadline, on threads that have nothing else to do meanwhile.
 #include "services/predict_client.h"
 
 #include <poll.h>
@@ -22,6 +21,8 @@ namespace {
 
 constexpr std::size_t answer_limit = 64 << 20;  // bytes of a line: more is not an answer of ours
 constexpr std::size_t idle_limit = 64;          // connections kept
+constexpr std::size_t thread_count = 4;         // calls side by side
+constexpr std::size_t queue_limit = 64;         // calls that wait for one of those
 
 // The worker closed the connection or refused it.
 struct WorkerGone {};
@@ -30,6 +31,12 @@ struct WorkerTooSlow {};
 HttpError unavailable(const std::string& message) {
   HttpError error(503, message, "predictor_unavailable");
   error.headers.emplace_back("retry-after", "2");
+  return error;
+}
+
+HttpError too_many() {
+  HttpError error(429, "Too many predictions are waiting; try again soon.", "too_many_requests");
+  error.headers.emplace_back("retry-after", "1");
   return error;
 }
 
@@ -119,18 +126,59 @@ class PredictClient::Connection {
 
 PredictClient::PredictClient(std::filesystem::path socket, std::chrono::milliseconds timeout,
                              std::chrono::milliseconds patience)
-    : socket_(std::move(socket)), timeout_(timeout), patience_(patience) {}
+    : socket_(std::move(socket)), timeout_(timeout), patience_(patience) {
+  for (std::size_t i = 0; i < thread_count; ++i) threads_.emplace_back([this] { serve_queue(); });
+}
 
-PredictClient::~PredictClient() = default;
+PredictClient::~PredictClient() {
+  stop();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void PredictClient::predict_later(PredictRequest request, Done done) {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) throw unavailable("The service is stopping; try again.");
+  if (queue_.size() >= queue_limit) throw too_many();
+  queue_.push_back({std::move(request), std::move(done), Clock::now() + timeout_});
+  queued_.notify_one();
+}
+
+// Calls end in their order at the latest, so that none waits beyond its deadline for a thread.
+// After stop() what still waits is answered, each with a 503.
+void PredictClient::serve_queue() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    queued_.wait(lock, [this] { return stopped_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    Waiting next = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    std::exception_ptr error;
+    PredictResponse response;
+    try {
+      response = predict_until(std::move(next.request), next.deadline);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    next.done(std::move(error), std::move(response));
+    next = {};
+    lock.lock();
+  }
+}
 
 PredictResponse PredictClient::predict(PredictRequest request) {
+  return predict_until(std::move(request), Clock::now() + timeout_);
+}
+
+PredictResponse PredictClient::predict_until(PredictRequest request, Deadline deadline) {
   {
     const std::lock_guard lock(mutex_);
+    if (stopped_) throw unavailable("The service is stopping; try again.");
     request.id = ++last_id_;
   }
   const std::string line = write_predict_request(request) + "\n";
-  const Deadline deadline = std::chrono::steady_clock::now() + timeout_;
   try {
+    if (Clock::now() >= deadline) throw WorkerTooSlow();
     std::unique_ptr<Connection> connection = take_idle();
     const bool reused = connection != nullptr;
     if (!reused) connection = connect_patiently(deadline);
@@ -151,8 +199,10 @@ PredictResponse PredictClient::predict(PredictRequest request) {
   } catch (const ProtocolError&) {
     throw unavailable("The prediction worker did not answer in our protocol; try again.");
   } catch (const WorkerTooSlow&) {
-    throw unavailable("The prediction worker is busy: no answer within " +
-                      std::to_string(timeout_.count()) + " ms. Try again, or with fewer inputs.");
+    throw HttpError(504,
+                    "The prediction took longer than " + std::to_string(timeout_.count()) +
+                        " ms; try again, or with fewer inputs.",
+                    "prediction_timeout");
   }
 }
 
@@ -174,6 +224,7 @@ void PredictClient::stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
   idle_.clear();
+  queued_.notify_all();
   for (Connection* connection : in_use_) connection->shut_down();
 }
 
@@ -194,8 +245,21 @@ PredictResponse PredictClient::exchange(Connection& connection, const std::strin
       client.in_use_.erase(&connection);
     }
   } leave{*this, connection};
-  connection.send(line, deadline);
-  return parse_predict_response(connection.read_line(deadline));
+  const Clock::time_point sent = Clock::now();
+  try {
+    connection.send(line, deadline);
+    const std::string answer = connection.read_line(deadline);
+    const std::lock_guard lock(mutex_);
+    last_answer_ = Clock::now();
+    return parse_predict_response(answer);
+  } catch (const WorkerTooSlow&) {
+    // Only who had the whole time-out says so: a call that waited long here proves nothing.
+    std::unique_lock lock(mutex_);
+    const bool silent = last_answer_ < sent && deadline - sent >= timeout_ / 2;
+    lock.unlock();
+    if (silent && tell_) tell_(sent);
+    throw;
+  }
 }
 
 // nullptr: none is free. Those that died since their last call are dropped.

@@ -1,14 +1,19 @@
 // Speaks to the serve worker over its Unix socket: one JSON object a line, an answer for each
-// request. Keeps connections for reuse; each call holds one, so calls run side by side.
-// Thread-safe; calls block.
+// request. A few threads of its own wait for the worker, so that nobody else's do; what comes
+// meanwhile queues up to a limit. Keeps connections for reuse. Thread-safe.
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <deque>
+#include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "trainer/contract/protocol.h"
@@ -21,12 +26,25 @@ class PredictClient {
   explicit PredictClient(std::filesystem::path socket,
                          std::chrono::milliseconds timeout = std::chrono::seconds(60),
                          std::chrono::milliseconds patience = std::chrono::seconds(15));
-  ~PredictClient();
+  ~PredictClient();  // stops
   PredictClient(const PredictClient&) = delete;
   PredictClient& operator=(const PredictClient&) = delete;
 
-  // Sets request.id itself. Waits for a worker that is starting. Throws HttpError: 503 with
-  // Retry-After where the worker stays away or is too slow, or goes away during the call; with the
+  // Exactly one of the two is set. Called on a thread of the client.
+  using Done = std::function<void(std::exception_ptr error, PredictResponse response)>;
+
+  // `done` gets what predict returns or throws; the time-out counts from here. Throws HttpError 429
+  // where too many wait already.
+  void predict_later(PredictRequest request, Done done);
+
+  // Called, on a thread of the client, when a request that was sent at `since` got no answer in
+  // time and nobody else did meanwhile: the worker hangs. Set before the first call.
+  using Clock = std::chrono::steady_clock;
+  void on_silence(std::function<void(Clock::time_point since)> tell) { tell_ = std::move(tell); }
+
+  // Blocks. Sets request.id itself. Waits for a worker that is starting. Throws HttpError: 503 with
+  // Retry-After where the worker stays away or goes away during the call, 504 where it is too slow;
+  // with the
   // worker's own code, 400 where it refuses the inputs and 500 where it cannot use the adapter or
   // the backbone. A connection that the worker closed between calls (it was restarted) is replaced
   // by a fresh one, once.
@@ -40,8 +58,15 @@ class PredictClient {
 
  private:
   class Connection;
-  using Deadline = std::chrono::steady_clock::time_point;
+  using Deadline = Clock::time_point;
+  struct Waiting {
+    PredictRequest request;
+    Done done;
+    Deadline deadline;
+  };
 
+  void serve_queue();
+  PredictResponse predict_until(PredictRequest request, Deadline deadline);
   std::unique_ptr<Connection> take_idle();
   std::unique_ptr<Connection> connect(Deadline deadline);
   std::unique_ptr<Connection> connect_patiently(Deadline deadline);
@@ -55,6 +80,11 @@ class PredictClient {
   std::set<Connection*> in_use_;
   std::uint64_t last_id_ = 0;
   bool stopped_ = false;
+  std::function<void(Clock::time_point)> tell_;
+  Clock::time_point last_answer_;
+  std::deque<Waiting> queue_;
+  std::condition_variable queued_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace graft

@@ -48,6 +48,7 @@ SchedulerLoop::SchedulerLoop(Options options, const BlobStore& blobs, FindBackbo
     : options_(std::move(options)),
       blobs_(blobs),
       find_backbone_(std::move(find_backbone)),
+      serve_(options_.serve),
       thread_([this] { run(); }) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return tidied_; });
@@ -90,6 +91,10 @@ MachineState SchedulerLoop::machine() const {
   return machine_;
 }
 
+void SchedulerLoop::report_silence(std::chrono::steady_clock::time_point since) {
+  serve_.report_silence(since);
+}
+
 void SchedulerLoop::tell_tidied() {
   const std::lock_guard lock(mutex_);
   tidied_ = true;
@@ -97,14 +102,13 @@ void SchedulerLoop::tell_tidied() {
 }
 
 void SchedulerLoop::run() {
-  ServeProcess serve(options_.serve);
   ProcessLauncher launcher(options_.launcher);
   std::optional<Database> database;
   std::optional<Scheduler> scheduler;
   bool tidied = false;
   Guarded guarded;
   do {
-    serve.tick(std::time(nullptr));
+    serve_.tick(std::time(nullptr));
     guarded("scheduler", [&] {
       const Moment now{std::time(nullptr), monotonic_seconds()};
       if (!database) database.emplace(Database::open(options_.database));
@@ -119,7 +123,7 @@ void SchedulerLoop::run() {
     tidied = true;
     tell_tidied();
   } while (wait_for_turn());
-  serve.stop();
+  serve_.stop();
 }
 
 }  // namespace graft

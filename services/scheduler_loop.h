@@ -28,7 +28,9 @@ class SchedulerLoop {
   SchedulerLoop(Options options, const BlobStore& blobs, FindBackbone find_backbone);
   ~SchedulerLoop();  // stops
 
-  void poke();                   // any thread
+  void poke();  // any thread
+  // The prediction worker has answered nobody since then: it is replaced. Any thread.
+  void report_silence(std::chrono::steady_clock::time_point since);
   MachineState machine() const;  // any thread; as the last tick left it
   // Ends the thread after its tick and the prediction worker with it; trainings go on. Idempotent.
   void stop();
@@ -45,6 +47,7 @@ class SchedulerLoop {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   MachineState machine_;
+  ServeProcess serve_;  // of the thread, but for reports
   bool poked_ = false, stopping_ = false, tidied_ = false;
   std::thread thread_;
 };

@@ -9,6 +9,8 @@
 namespace graft {
 namespace {
 
+constexpr std::uint64_t keyless_limit = 4096;  // bytes of a body
+
 std::vector<std::string_view> split_path(std::string_view path) {
   std::vector<std::string_view> segments;
   if (path.starts_with('/')) path.remove_prefix(1);
@@ -46,29 +48,72 @@ bool more_exact(const std::vector<std::string_view>& left,
   return false;
 }
 
+// `name` is a known one, or a member of a known one's brackets.
+bool knows(const std::vector<std::string>& known, const std::string& name) {
+  const std::size_t bracket = name.find('[');
+  const bool inner = bracket != name.npos && name.ends_with(']');
+  const std::string shown = inner ? name.substr(0, bracket) + "[]" : name;
+  return std::find(known.begin(), known.end(), shown) != known.end();
+}
+
 }  // namespace
 
-void Router::add(std::string method, std::string pattern, Handler handler, Access access,
-                 std::uint64_t body_limit) {
+Responder::State::~State() {
+  give(std::make_exception_ptr(std::logic_error("a handler let go of a request unanswered")), {});
+}
+
+void Responder::State::give(std::exception_ptr error, Response response) {
+  if (given.exchange(true)) return;
+  const Deliver way = std::move(deliver);  // let go of at once, not with the last copy
+  way(std::move(error), std::move(response));
+}
+
+void check_query(const Route& route, const Request& request) {
+  if (!route.query) return;
+  for (const auto& [name, value] : request.query) {
+    if (knows(*route.query, name)) continue;
+    std::string known;
+    for (const std::string& one : *route.query) known += (known.empty() ? "" : ", ") + one;
+    throw HttpError(400,
+                    "Unknown query parameter '" + name + "': " + route.method + " " +
+                        route.pattern + " takes " + (known.empty() ? "none" : known) + ".",
+                    "unknown_parameter", name);
+  }
+}
+
+Route& Router::add(std::string method, std::string pattern, Handler handler, Access access,
+                   std::uint64_t body_limit) {
   assert(pattern.starts_with('/') && handler);
   Route route;
   route.method = std::move(method);
   route.pattern = std::move(pattern);
   route.access = access;
   route.handler = std::move(handler);
-  route.body_limit = body_limit;
-  routes_.push_back(std::move(route));
+  // Nobody without a key fills the memory.
+  route.body_limit = access == Access::anyone ? std::min(body_limit, keyless_limit) : body_limit;
+  return routes_.emplace_back(std::move(route));
 }
 
-void Router::add_upload(std::string method, std::string pattern, UploadHandler handler,
-                        std::uint64_t body_limit) {
+Route& Router::add_deferred(std::string method, std::string pattern, DeferredHandler handler,
+                            std::uint64_t body_limit) {
+  assert(pattern.starts_with('/') && handler);
+  Route route;
+  route.method = std::move(method);
+  route.pattern = std::move(pattern);
+  route.deferred = std::move(handler);
+  route.body_limit = body_limit;
+  return routes_.emplace_back(std::move(route));
+}
+
+Route& Router::add_upload(std::string method, std::string pattern, UploadHandler handler,
+                          std::uint64_t body_limit) {
   assert(pattern.starts_with('/') && handler);
   Route route;
   route.method = std::move(method);
   route.pattern = std::move(pattern);
   route.upload = std::move(handler);
   route.body_limit = body_limit;
-  routes_.push_back(std::move(route));
+  return routes_.emplace_back(std::move(route));
 }
 
 Router::Match Router::match(std::string_view method, std::string_view path) const {

@@ -3,6 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -11,6 +12,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <functional>
 #include <set>
 
 #include "services/http/session.h"
@@ -24,19 +26,22 @@ struct Server::State {
       : options(std::move(wanted)),
         authenticate(std::move(authenticator)),
         pool(static_cast<std::size_t>(options.handler_threads)),
-        context{options, router, authenticate, pool},
+        own_lane(1),
+        context{options, router, authenticate, pool, own_lane},
         acceptor(io),
         drain_timer(io) {}
 
   void listen();
   asio::awaitable<void> accept_connections();
   asio::awaitable<void> hold(tcp::socket socket);
+  bool make_room(const asio::ip::address& address);
+  bool close_longest_idle(const std::function<bool(const Session&)>& among);
   void begin_stop();
   void end_when_idle();
 
   const ServerOptions options;
   const Authenticator authenticate;
-  asio::thread_pool pool;
+  asio::thread_pool pool, own_lane;
   asio::io_context io{1};
   SessionContext context;
   tcp::acceptor acceptor;
@@ -75,13 +80,36 @@ asio::awaitable<void> Server::State::accept_connections() {
   }
 }
 
+// Whether one more from `address` may be served; who only idles goes for it.
+bool Server::State::make_room(const asio::ip::address& address) {
+  const auto of_address = [&](const Session& session) { return session.address() == address; };
+  const auto same = std::count_if(sessions.begin(), sessions.end(),
+                                  [&](const Session* session) { return of_address(*session); });
+  if (same >= options.connections_per_address) return close_longest_idle(of_address);
+  if (sessions.size() < static_cast<std::size_t>(options.connection_limit)) return true;
+  return close_longest_idle([](const Session&) { return true; });
+}
+
+// False: none of them idles. A closed one counts no more, though it ends a moment later.
+bool Server::State::close_longest_idle(const std::function<bool(const Session&)>& among) {
+  Session* longest = nullptr;
+  for (Session* session : sessions) {
+    if (!session->idle_since() || !among(*session)) continue;
+    if (longest == nullptr || *session->idle_since() < *longest->idle_since()) longest = session;
+  }
+  if (longest == nullptr) return false;
+  sessions.erase(longest);
+  longest->close();
+  return true;
+}
+
 // A connection from its first to its last byte.
 asio::awaitable<void> Server::State::hold(tcp::socket socket) {
   const auto limit = static_cast<std::size_t>(options.connection_limit);
   // Refusing takes a moment too; beyond some of them, close without a word.
   if (sessions.size() >= limit + 64) co_return;
-  const bool refused = sessions.size() >= limit;
   Session session(std::move(socket), context);
+  const bool refused = !make_room(session.address());
   sessions.insert(&session);
   if (refused) {
     co_await session.refuse();
@@ -128,6 +156,7 @@ void Server::run() {
   asio::co_spawn(state_->io, state_->accept_connections(), asio::detached);
   state_->io.run();
   state_->pool.join();
+  state_->own_lane.join();
 }
 
 void Server::stop() {

@@ -27,13 +27,18 @@ struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;  // 0: any free one, see Server::port
   int handler_threads = 8;
-  int header_timeout_seconds = 15;
-  int body_timeout_seconds = 60;  // without a byte
-  int idle_timeout_seconds = 75;  // between requests
-  int drain_seconds = 8;          // for requests in flight at stop
+  int header_timeout_seconds = 15;  // for a head as a whole
+  int body_timeout_seconds = 60;    // for a body as a whole, with a second more for each …
+  std::uint64_t body_bytes_per_second = 1024;  // … that have come; also for a piece of an answer
+  int idle_timeout_seconds = 75;               // between requests
+  int drain_seconds = 8;                       // for requests in flight at stop
   std::uint32_t header_limit = 16 * 1024;
-  int connection_limit = 1024;  // above: 503
-  int linger_seconds = 30;      // for a client that still sends when it is answered early
+  // Above a limit the connection that idled longest (of all, of that address) makes room; where
+  // none idles: 503.
+  int connection_limit = 1024;
+  int connections_per_address = 256;
+  std::uint64_t gathered_limit = 256 << 20;  // bytes of bodies in memory, all together; above: 503
+  int linger_seconds = 30;  // for a client that still sends when it is answered early
   std::function<void(const AccessRecord&)>
       access_log;  // called on the socket thread for each answer
   std::function<void()>

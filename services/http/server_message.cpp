@@ -44,6 +44,24 @@ std::uint64_t body_length(const Response& response) {
 
 }  // namespace
 
+void check_framing(const ReceivedRequest& received) {
+  using boost::beast::http::field;
+  const auto encodings = received.count(field::transfer_encoding);
+  const auto lengths = received.count(field::content_length);
+  if (lengths > 1) throw HttpError(400, "The request has more than one Content-Length field.");
+  if (encodings == 0) return;
+  const std::string_view encoding(received[field::transfer_encoding]);
+  if (encodings > 1 || lower_case(encoding) != "chunked") {
+    throw HttpError(501, "Of transfer encodings, this server knows chunked only, and only alone.");
+  }
+  if (lengths > 0) {
+    throw HttpError(400, "The request has both a Transfer-Encoding and a Content-Length.");
+  }
+  if (received.version() < 11) {
+    throw HttpError(400, "HTTP/1.0 has no Transfer-Encoding; send a Content-Length.");
+  }
+}
+
 void fill_request(const ReceivedRequest& received, Request& request, std::string& raw_path) {
   request.method = std::string(received.method_string());
   const std::string target(received.target());
@@ -67,9 +85,6 @@ void fill_request(const ReceivedRequest& received, Request& request, std::string
   raw_path = std::move(parts->raw_path);
   request.path = std::move(parts->path);
   request.query = std::move(parts->query);
-  if (request.header("transfer-encoding") && !received.chunked()) {
-    throw HttpError(501, "Of transfer encodings, this server knows chunked only.");
-  }
   const auto encoding = request.header("content-encoding");
   if (encoding && lower_case(*encoding) != "identity") {
     throw HttpError(415, "Send the body without Content-Encoding.");
@@ -87,8 +102,10 @@ const Route& find_route(const Router& router, Request& request, std::string_view
       if (!allowed.empty()) allowed += ", ";
       allowed += method;
     }
-    HttpError error(405, request.method + " is not possible at " + request.path + "; " + allowed +
-                             (match.allowed_methods.size() == 1 ? " is." : " are."));
+    HttpError error(405,
+                    request.method + " is not possible at " + request.path + "; " + allowed +
+                        (match.allowed_methods.size() == 1 ? " is." : " are."),
+                    "method_not_allowed");
     error.headers.emplace_back("allow", allowed);
     throw error;
   }
@@ -117,6 +134,12 @@ HttpError missing_key() {
                   "makes one with \"graftd keys create CUSTOMER\".",
                   "invalid_api_key");
   error.headers.emplace_back("www-authenticate", "Bearer");
+  return error;
+}
+
+HttpError too_many_bytes() {
+  HttpError error(503, "Too much is being sent at this moment; try again soon.");
+  error.headers.emplace_back("retry-after", "1");
   return error;
 }
 

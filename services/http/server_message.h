@@ -15,6 +15,12 @@ namespace graft {
 
 using ReceivedRequest = boost::beast::http::request<boost::beast::http::buffer_body>;
 
+// Where the body ends must be beyond doubt, or a proxy and we could see different requests in the
+// same bytes. Throws HttpError 501 for every Transfer-Encoding but one field "chunked", 400 for one
+// beside a Content-Length or from HTTP/1.0, and for a Content-Length that is repeated. After it the
+// connection must close.
+void check_framing(const ReceivedRequest& received);
+
 // Takes over method, target and header fields. Throws HttpError for what HTTP or we do not allow.
 void fill_request(const ReceivedRequest& received, Request& request, std::string& raw_path);
 
@@ -26,6 +32,7 @@ bool check_expectation(const Request& request);
 
 HttpError body_too_large(std::uint64_t limit);
 HttpError missing_key();
+HttpError too_many_bytes();  // in memory, of all requests together: 503
 
 Response error_response(const HttpError& error);
 Response error_response(int status, const std::string& message);

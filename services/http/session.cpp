@@ -4,7 +4,10 @@
 // decided.
 #include "services/http/session.h"
 
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -41,6 +44,30 @@ asio::awaitable<std::invoke_result_t<Work&>> on_pool(asio::thread_pool& pool, Wo
   using Result = std::invoke_result_t<Work&>;
   auto task = [&work]() -> asio::awaitable<Result> { co_return work(); };
   co_return co_await asio::co_spawn(pool, std::move(task), asio::use_awaitable);
+}
+
+// Has the route begin its work on the pool and waits, without a thread, for what it answers; comes
+// back to the socket thread.
+asio::awaitable<Response> deferred_answer(asio::thread_pool& pool, const Route& route,
+                                          const Request& request) {
+  auto begin = [&](auto completion) {
+    auto waiting = std::make_shared<decltype(completion)>(std::move(completion));
+    auto work = asio::make_work_guard(asio::get_associated_executor(*waiting));
+    const Responder responder([work, waiting](std::exception_ptr error, Response response) {
+      asio::post(work.get_executor(), [waiting, error, answer = std::move(response)]() mutable {
+        (*waiting)(error, std::move(answer));
+      });
+    });
+    asio::post(pool, [&route, &request, responder] {
+      try {
+        route.deferred(request, responder);
+      } catch (...) {
+        responder.fail(std::current_exception());
+      }
+    });
+  };
+  return asio::async_initiate<const asio::use_awaitable_t<>&, void(std::exception_ptr, Response)>(
+      begin, asio::use_awaitable);
 }
 
 // Holds a sink and lets go of it on the pool, because a sink may tidy up on disk.
@@ -80,14 +107,37 @@ std::optional<HttpError> header_error(const beast::error_code& error) {
 }  // namespace
 
 struct Session::Exchange {
+  explicit Exchange(SessionContext& shared) : context(shared) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() { context.gathered -= gathered; }
+
+  // Claims memory for bytes of the body, until the answer is out.
+  void gather(std::uint64_t bytes) {
+    if (context.gathered + bytes > context.options.gathered_limit) throw too_many_bytes();
+    context.gathered += bytes;
+    gathered += bytes;
+  }
+  // A client that sends slower than the minimum rate, grace aside, is too slow.
+  // `unclaimed`: received beyond body_bytes.
+  Clock::time_point body_deadline(std::uint64_t unclaimed) const {
+    const auto& options = context.options;
+    return body_start + std::chrono::seconds(options.body_timeout_seconds) +
+           std::chrono::seconds((body_bytes + unclaimed) / options.body_bytes_per_second);
+  }
+
+  SessionContext& context;
   Parser parser;
   Request request;
   std::string raw_path;
   Response response;
   bool expects_continue = false;
   bool close_after = false;
+  bool framed = false;  // where the body ends is known, so the next request's start is too
   bool body_started = false;
   std::uint64_t body_bytes = 0;  // received
+  std::uint64_t gathered = 0;    // of them in memory
+  Clock::time_point body_start;
   Clock::time_point started = Clock::now();
 };
 
@@ -95,6 +145,9 @@ Session::Session(asio::ip::tcp::socket socket, SessionContext& context)
     : stream_(std::move(socket)),
       buffer_(context.options.header_limit + read_ahead),
       context_(context) {
+  beast::error_code unknown;
+  const auto client = stream_.socket().remote_endpoint(unknown);
+  if (!unknown) address_ = client.address();
   beast::error_code ignored;
   stream_.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
 }
@@ -102,6 +155,10 @@ Session::Session(asio::ip::tcp::socket socket, SessionContext& context)
 void Session::close() {
   beast::error_code ignored;
   stream_.socket().close(ignored);
+}
+
+std::optional<Clock::time_point> Session::idle_since() const {
+  return idle_ ? std::optional(idle_since_) : std::nullopt;
 }
 
 void Session::close_if_idle() {
@@ -125,7 +182,7 @@ asio::awaitable<void> Session::run() {
 asio::awaitable<void> Session::refuse() {
   idle_ = false;
   try {
-    Exchange exchange;
+    Exchange exchange(context_);
     exchange.close_after = true;
     exchange.response = error_response(503, "Too many connections; try again soon.");
     exchange.response.headers.emplace_back("retry-after", "1");
@@ -142,6 +199,7 @@ asio::awaitable<bool> Session::wait_for_request() {
   if (buffer_.size() > 0) co_return true;
   if (context_.stopping) co_return false;
   idle_ = true;
+  idle_since_ = Clock::now();
   stream_.expires_after(std::chrono::seconds(context_.options.idle_timeout_seconds));
   beast::error_code error;
   const std::size_t bytes =
@@ -154,7 +212,7 @@ asio::awaitable<bool> Session::wait_for_request() {
 
 // Reads one request and answers it. False: the connection is to be closed.
 asio::awaitable<bool> Session::serve_request() {
-  Exchange exchange;
+  Exchange exchange(context_);
   exchange.request.request_id = new_identifier("req_");
   try {
     co_await read_header(exchange);
@@ -166,13 +224,11 @@ asio::awaitable<bool> Session::serve_request() {
   } catch (const std::exception& error) {
     exchange.response = unexpected_error_response(error, exchange.request.request_id);
   }
-  if (!exchange.parser.is_done()) {
-    // A handler that answered without an error has read all there is, so this is a refusal.
-    const bool at_next_request = co_await discard_small_body(exchange);
-    if (!at_next_request) exchange.close_after = true;
-  }
-  if (context_.stopping) exchange.close_after = true;
+  // The one place that decides what follows an answer. The next request is read only where this
+  // one's body ends for sure and has been read to that end, before the answer or after it.
+  if (context_.stopping || !may_go_on(exchange)) exchange.close_after = true;
   co_await write_response(exchange);
+  if (!exchange.close_after) co_await discard_body(exchange);
   co_return !exchange.close_after;
 }
 
@@ -187,9 +243,10 @@ asio::awaitable<void> Session::read_header(Exchange& exchange) {
   if (error) {
     const auto refusal = header_error(error);
     if (!refusal) throw ConnectionLost();
-    exchange.close_after = true;  // where the next request starts is unknown
     throw *refusal;
   }
+  check_framing(parser.get());
+  exchange.framed = true;
   fill_request(parser.get(), exchange.request, exchange.raw_path);
 }
 
@@ -205,6 +262,7 @@ asio::awaitable<void> Session::dispatch(Exchange& exchange) {
     if (!customer) throw missing_key();
     request.customer = std::move(*customer);
   }
+  check_query(route, request);
   exchange.expects_continue = check_expectation(request);
   if (route.upload) {
     co_await take_upload(exchange, route);
@@ -217,9 +275,17 @@ asio::awaitable<void> Session::call_handler(Exchange& exchange, const Route& rou
   Request& request = exchange.request;
   std::array<std::byte, 8 * 1024> piece;
   while (const std::size_t bytes = co_await read_body(exchange, piece, route.body_limit)) {
+    exchange.gather(bytes);
     request.body.append(reinterpret_cast<const char*>(piece.data()), bytes);
   }
-  exchange.response = co_await on_pool(context_.pool, [&] { return route.handler(request); });
+  if (route.deferred) {
+    exchange.response = co_await deferred_answer(context_.pool, route, request);
+  } else if (route.lane == Lane::at_once) {
+    exchange.response = route.handler(request);
+  } else {
+    auto& pool = route.lane == Lane::own ? context_.own_lane : context_.pool;
+    exchange.response = co_await on_pool(pool, [&] { return route.handler(request); });
+  }
 }
 
 // Back-pressure: a piece is read only when the sink has taken the one before.
@@ -242,18 +308,19 @@ asio::awaitable<std::size_t> Session::read_body(Exchange& exchange, std::span<st
   if (exchange.expects_continue && !exchange.body_started && buffer_.size() == 0) {
     co_await write_bytes("HTTP/1.1 100 Continue\r\n\r\n", {});
   }
+  if (!exchange.body_started) exchange.body_start = Clock::now();
   exchange.body_started = true;
   auto& body = parser.get().body();
   body.data = space.data();
   body.size = space.size();
   while (!parser.is_done() && body.size > 0) {
-    stream_.expires_after(std::chrono::seconds(context_.options.body_timeout_seconds));
+    stream_.expires_at(exchange.body_deadline(space.size() - body.size));
     beast::error_code error;
     co_await http::async_read_some(stream_, buffer_, parser, keep_error(error));
     if (error == http::error::need_buffer) break;
     if (error) {
       if (!header_error(error)) throw ConnectionLost();
-      exchange.close_after = true;
+      exchange.framed = false;
       throw HttpError(400, "The request body is not valid HTTP: " + error.message() + ".");
     }
   }
@@ -263,18 +330,27 @@ asio::awaitable<std::size_t> Session::read_body(Exchange& exchange, std::span<st
   co_return bytes;
 }
 
-// After an error: reads what is left of the body where that is little. False: it is not, or the
-// client waits for a 100 that it will not get.
-asio::awaitable<bool> Session::discard_small_body(Exchange& exchange) {
-  if (exchange.close_after || !exchange.parser.is_header_done()) co_return false;
+// Whether the body was read or what is left of it is known to be little. A client that waits for a
+// 100 may or may not send its body after a refusal, so it is not trusted to.
+bool Session::may_go_on(const Exchange& exchange) {
+  if (!exchange.framed) return false;
+  if (exchange.parser.is_done()) return true;
   const auto remaining = exchange.parser.content_length_remaining();
-  if (!remaining || *remaining > small_body) co_return false;
-  if (exchange.request.header("expect") && !exchange.body_started) co_return false;
+  if (!remaining || *remaining > small_body) return false;
+  return !exchange.request.header("expect") || exchange.body_started;
+}
+
+// Reads past what a refusal left unread. An error of its own cannot be told: the answer is out.
+asio::awaitable<void> Session::discard_body(Exchange& exchange) {
+  exchange.expects_continue = false;
   std::array<std::byte, 8 * 1024> piece;
   const std::uint64_t no_limit = ~std::uint64_t{0};
-  while (co_await read_body(exchange, piece, no_limit) > 0) {
+  try {
+    while (co_await read_body(exchange, piece, no_limit) > 0) {
+    }
+  } catch (const HttpError&) {
+    throw ConnectionLost();
   }
-  co_return true;
 }
 
 asio::awaitable<void> Session::write_response(Exchange& exchange) {

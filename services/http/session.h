@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -31,7 +32,9 @@ struct SessionContext {
   const Router& router;
   const Authenticator& authenticate;
   asio::thread_pool& pool;
-  bool stopping = false;  // no further request on any connection
+  asio::thread_pool& own_lane;  // one thread, for Lane::own
+  bool stopping = false;        // no further request on any connection
+  std::uint64_t gathered = 0;   // bytes of bodies in memory; socket thread
 };
 
 class Session {
@@ -44,6 +47,9 @@ class Session {
   asio::awaitable<void> refuse();  // 503 and close: too many connections
   void close_if_idle();            // between requests: nobody waits for an answer
   void close();                    // at once
+  // Between requests since then; nullopt: at work.
+  std::optional<std::chrono::steady_clock::time_point> idle_since() const;
+  const asio::ip::address& address() const { return address_; }  // of the client
 
  private:
   using Parser = beast::http::request_parser<beast::http::buffer_body>;
@@ -57,7 +63,8 @@ class Session {
   asio::awaitable<void> take_upload(Exchange& exchange, const Route& route);
   asio::awaitable<std::size_t> read_body(Exchange& exchange, std::span<std::byte> space,
                                          std::uint64_t limit);
-  asio::awaitable<bool> discard_small_body(Exchange& exchange);
+  static bool may_go_on(const Exchange& exchange);
+  asio::awaitable<void> discard_body(Exchange& exchange);
   asio::awaitable<void> write_response(Exchange& exchange);
   asio::awaitable<void> write_file(FileReader& reader, const FileBody& file,
                                    const std::string& request_id);
@@ -67,7 +74,9 @@ class Session {
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;
   SessionContext& context_;
+  asio::ip::address address_;
   bool idle_ = true;
+  std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace graft

@@ -38,9 +38,11 @@ Response serve(const StaticFile& file, const Request& request) {
 
 void add_static_routes(Router& router, std::span<const StaticFile> files) {
   for (const StaticFile& file : files) {
-    router.add(
-        "GET", std::string(file.path),
-        [&file](const Request& request) { return serve(file, request); }, Access::anyone);
+    router
+        .add(
+            "GET", std::string(file.path),
+            [&file](const Request& request) { return serve(file, request); }, Access::anyone)
+        .ignores_query();
   }
 }
 

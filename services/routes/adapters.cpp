@@ -126,17 +126,20 @@ Response download(const ServiceContext& context, const Authenticator& authentica
 void add_adapter_routes(Router& router, const ServiceContext& context,
                         const Authenticator& authenticate) {
   const std::string versions = "/v1/tasks/{task}/versions", version = versions + "/{version}";
-  router.add("GET", versions, [&context](const Request& r) { return list(context, r); });
+  router.add("GET", versions, [&context](const Request& r) { return list(context, r); })
+      .takes({"limit", "after"});
   router.add("GET", version, [&context](const Request& r) { return get(context, r); });
   router.add("GET", version + "/metrics",
              [&context](const Request& r) { return metrics(context, r); });
   const auto verified = std::make_shared<VerifiedBlobs>();
-  router.add(
-      "GET", version + "/adapter.zip",
-      [&context, authenticate, verified](const Request& r) {
-        return download(context, authenticate, *verified, r);
-      },
-      Access::anyone);
+  router
+      .add(
+          "GET", version + "/adapter.zip",
+          [&context, authenticate, verified](const Request& r) {
+            return download(context, authenticate, *verified, r);
+          },
+          Access::anyone)
+      .takes({"token"});
 }
 
 }  // namespace graft

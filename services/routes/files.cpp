@@ -100,7 +100,8 @@ void add_file_routes(Router& router, const ServiceContext& context) {
         return std::make_unique<FileUpload>(context, *naming, r);
       },
       most_file_bytes + form_overhead);
-  router.add("GET", files, [&context](const Request& r) { return list(context, r); });
+  router.add("GET", files, [&context](const Request& r) { return list(context, r); })
+      .takes({"limit", "after", "order", "purpose"});
   router.add("GET", file, [&context](const Request& r) { return get(context, r); });
   router.add("GET", file + "/content",
              [&context, verified](const Request& r) { return content(context, *verified, r); });

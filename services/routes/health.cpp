@@ -79,11 +79,15 @@ Response ready(const ServiceContext& context) {
 }  // namespace
 
 void add_health_routes(Router& router, const ServiceContext& context) {
-  router.add(
-      "GET", "/healthz", [](const Request&) { return json_response(write_health()); },
-      Access::anyone);
-  router.add(
-      "GET", "/readyz", [&context](const Request&) { return ready(context); }, Access::anyone);
+  router
+      .add(
+          "GET", "/healthz", [](const Request&) { return json_response(write_health()); },
+          Access::anyone)
+      .runs(Lane::at_once);
+  router
+      .add(
+          "GET", "/readyz", [&context](const Request&) { return ready(context); }, Access::anyone)
+      .runs(Lane::own);
 }
 
 }  // namespace graft

@@ -246,16 +246,20 @@ void add_job_routes(Router& router, const ServiceContext& context) {
   const auto creating = std::make_shared<std::mutex>();
   router.add("POST", jobs,
              [&context, creating](const Request& r) { return create(context, *creating, r); });
-  router.add("GET", jobs, [&context](const Request& r) { return list(context, r); });
+  router.add("GET", jobs, [&context](const Request& r) { return list(context, r); })
+      .takes({"limit", "after", "task", "metadata", "metadata[]"});
   router.add("GET", job, [&context](const Request& r) { return get(context, r); });
   router.add("POST", job + "/cancel", [&context](const Request& r) { return cancel(context, r); });
   router.add("POST", job + "/pause",
              [&context](const Request& r) { return change_pause(context, r, true); });
   router.add("POST", job + "/resume",
              [&context](const Request& r) { return change_pause(context, r, false); });
-  router.add("GET", job + "/events", [&context](const Request& r) { return events(context, r); });
-  router.add("GET", job + "/checkpoints",
-             [&context](const Request& r) { return checkpoints(context, r); });
+  router.add("GET", job + "/events", [&context](const Request& r) { return events(context, r); })
+      .takes({"limit", "after"});
+  router
+      .add("GET", job + "/checkpoints",
+           [&context](const Request& r) { return checkpoints(context, r); })
+      .takes({"limit", "after"});
 }
 
 }  // namespace graft

@@ -1,6 +1,6 @@
 // POST /v1/tasks/{task}/predict, …/versions/{version}/predict, …/aliases/{alias}/predict: texts
-// through one adapter version. Without version or alias: the newest one that is not hidden. Blocks
-// until the worker answers; any thread.
+// through one adapter version. Without version or alias: the newest one that is not hidden. The
+// answer is given by a thread of the prediction client; any thread.
 #include <iterator>
 
 #include "services/routes/routes.h"
@@ -60,9 +60,19 @@ const BackboneInfo& backbone_of(const ServiceContext& context, const AdapterVers
   throw error;
 }
 
+Response answer_of(const AdapterVersion& version, const PredictResponse& answer,
+                   const std::optional<int>& top_k) {
+  Response response = json_response(write_predictions(answer.predictions, top_k));
+  response.headers.emplace_back("x-graft-version", std::to_string(version.number));
+  response.headers.emplace_back("x-graft-model", version.model_id);
+  response.headers.emplace_back("x-graft-tokens", std::to_string(answer.tokens));
+  return response;
+}
+
 using FindVersion = AdapterVersion (*)(Database&, const Request&);
 
-Response predict(const ServiceContext& context, const Request& request, FindVersion find) {
+void predict(const ServiceContext& context, const Request& request, const Responder& responder,
+             FindVersion find) {
   AdapterVersion version;
   {  // the connection is not held while the worker computes
     auto database = context.databases.checkout();
@@ -76,23 +86,28 @@ Response predict(const ServiceContext& context, const Request& request, FindVers
   order.bundle_path = context.blobs.path(version.bundle_sha256).string();
   order.bundle_sha256 = version.bundle_sha256;
   order.inputs = std::move(body.inputs);
-  const PredictResponse answer = context.predict.predict(std::move(order));
-
-  Response response = json_response(write_predictions(answer.predictions, body.top_k));
-  response.headers.emplace_back("x-graft-version", std::to_string(version.number));
-  response.headers.emplace_back("x-graft-model", version.model_id);
-  response.headers.emplace_back("x-graft-tokens", std::to_string(answer.tokens));
-  return response;
+  const auto done = [responder, version, top_k = body.top_k](std::exception_ptr error,
+                                                             const PredictResponse& answer) {
+    if (error) return responder.fail(std::move(error));
+    try {
+      responder.answer(answer_of(version, answer, top_k));
+    } catch (...) {
+      responder.fail(std::current_exception());
+    }
+  };
+  context.predict.predict_later(std::move(order), done);
 }
 
 }  // namespace
 
 void add_predict_routes(Router& router, const ServiceContext& context) {
   const auto add = [&](std::string pattern, FindVersion find) {
-    router.add(
+    router.add_deferred(
         "POST", std::move(pattern),
-        [&context, find](const Request& request) { return predict(context, request, find); },
-        Access::customer, body_limit);
+        [&context, find](const Request& request, const Responder& responder) {
+          predict(context, request, responder, find);
+        },
+        body_limit);
   };
   add("/v1/tasks/{task}/predict", latest_version);
   add("/v1/tasks/{task}/versions/{version}/predict", chosen_version);

@@ -72,7 +72,8 @@ Response get_alias(const ServiceContext& context, const Request& request) {
 }  // namespace
 
 void add_task_routes(Router& router, const ServiceContext& context) {
-  router.add("GET", "/v1/tasks", [&context](const Request& r) { return list(context, r); });
+  router.add("GET", "/v1/tasks", [&context](const Request& r) { return list(context, r); })
+      .takes({"limit", "after"});
   router.add("GET", "/v1/tasks/{task}", [&context](const Request& r) { return get(context, r); });
   const std::string alias = "/v1/tasks/{task}/aliases/{alias}";
   router.add("PUT", alias, [&context](const Request& r) { return put_alias(context, r); });

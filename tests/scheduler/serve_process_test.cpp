@@ -144,3 +144,25 @@ TEST_CASE("the predicting worker ends with the thread that watches over it") {
     return serve->pid() == 0;
   }));
 }
+
+TEST_CASE(
+    "a predicting worker that answers nobody is killed and started again, a later one is not") {
+  Workshop workshop;
+  ServeProcess serve(workshop.options("trap '' TERM\n" + patient));
+  const auto before = std::chrono::steady_clock::now();
+  serve.tick(100);
+  const pid_t first = serve.pid();
+  REQUIRE(first > 0);
+  serve.report_silence(before);  // of an earlier worker
+  serve.tick(101);
+  CHECK(serve.pid() == first);
+  CHECK(::kill(first, 0) == 0);
+  serve.report_silence(std::chrono::steady_clock::now());
+  REQUIRE(eventually([&] {
+    serve.tick(102);
+    return serve.pid() != first;
+  }));
+  serve.tick(200);
+  CHECK(serve.pid() > 0);
+  CHECK(serve.pid() != first);
+}

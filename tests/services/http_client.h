@@ -32,9 +32,16 @@ struct Answer {
 
 class Connection {
  public:
-  explicit Connection(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  // `from`: the client's address, 127.0.0.`from`.
+  explicit Connection(std::uint16_t port, std::uint32_t from = 1)
+      : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + from);
+    if (::bind(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+      ::close(fd_);
+      throw std::runtime_error("cannot bind");
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
@@ -57,6 +64,9 @@ class Connection {
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close();
   }
+
+  // Nothing more is sent; answers can still be read.
+  void shut_down_sending() { ::shutdown(fd_, SHUT_WR); }
 
   // False: the server does not take more.
   bool send(std::string_view bytes) {
@@ -83,6 +93,12 @@ class Connection {
     answer.body = received_.substr(0, length);
     received_.erase(0, length);
     return answer;
+  }
+
+  // Whether anything has come that was not read yet; does not wait.
+  bool has_answer() const {
+    pollfd waiting{fd_, POLLIN, 0};
+    return !received_.empty() || ::poll(&waiting, 1, 0) == 1;
   }
 
   Answer ask(std::string_view request) {

@@ -208,7 +208,7 @@ TEST_CASE("a worker that dies of every request is not asked for ever") {
   CHECK(calls == 1);
 }
 
-TEST_CASE("a worker that does not answer in time is a 503, and its late answer meets nobody") {
+TEST_CASE("a worker that does not answer in time is a 504, and its late answer meets nobody") {
   const auto socket = scratch_socket();
   std::promise<void> release;
   std::shared_future<void> released = release.get_future().share();
@@ -218,7 +218,7 @@ TEST_CASE("a worker that does not answer in time is a 503, and its late answer m
     return echo(line);
   });
   PredictClient client(socket, std::chrono::milliseconds(200));
-  CHECK(status_of(client, ask("late")) == 503);
+  CHECK(status_of(client, ask("late")) == 504);
   release.set_value();
   CHECK(client.predict(ask("next")).predictions[0].at(0).label == "next");
 }
@@ -261,5 +261,60 @@ TEST_CASE("stop ends calls in progress") {
   client.stop();
   CHECK(call.get() == 503);
   CHECK(status_of(client, ask("x")) == 503);
+  release.set_value();
+}
+
+TEST_CASE("calls that wait have a limit, and all are answered at stop") {
+  const auto socket = scratch_socket();
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  FakeWorker worker(socket, [&](const std::string&) {
+    released.wait();
+    return std::string();
+  });
+  std::atomic<int> answered = 0;
+  int accepted = 0, refused = 0;
+  {
+    PredictClient client(socket);
+    for (int i = 0; i < 100; ++i) {
+      try {
+        client.predict_later(ask("x"), [&](std::exception_ptr error, const PredictResponse&) {
+          CHECK(error != nullptr);
+          ++answered;
+        });
+        ++accepted;
+      } catch (const HttpError& error) {
+        CHECK(error.status == 429);
+        CHECK(error.code == "too_many_requests");
+        CHECK(error.headers.at(0).first == "retry-after");
+        ++refused;
+      }
+    }
+    CHECK(accepted >= 64);
+    CHECK(accepted <= 68);
+    CHECK(refused == 100 - accepted);
+    release.set_value();
+  }
+  CHECK(answered == accepted);
+}
+
+TEST_CASE("a worker that answers nobody is reported, a slow one that answers others is not") {
+  const auto socket = scratch_socket();
+  std::promise<void> release;
+  std::shared_future<void> released = release.get_future().share();
+  FakeWorker worker(socket, [&](const std::string& line) {
+    if (line.find("slow") != line.npos) released.wait();
+    return echo(line);
+  });
+  PredictClient client(socket, std::chrono::milliseconds(300));
+  std::atomic<int> reports = 0;
+  client.on_silence([&](auto) { ++reports; });
+  CHECK(status_of(client, ask("slow")) == 504);
+  CHECK(reports == 1);
+  auto slow = std::async(std::launch::async, [&] { return status_of(client, ask("slow")); });
+  while (slow.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
+    CHECK(status_of(client, ask("quick")) == 200);
+  CHECK(slow.get() == 504);
+  CHECK(reports == 1);
   release.set_value();
 }

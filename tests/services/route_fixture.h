@@ -3,6 +3,8 @@
 // HttpError made an answer.
 #pragma once
 
+#include <future>
+
 #include <doctest/doctest.h>
 #include <unistd.h>
 
@@ -100,6 +102,7 @@ class RouteFixture {
         if (!customer) throw HttpError(401, "Unauthorized.");
         request.customer = *customer;
       }
+      check_query(*match.route, request);
       return answer(run(*match.route, request, body), method == "HEAD");
     } catch (const HttpError& error) {
       return {error.status, write_error(error.status, error.what(), error.code, error.param),
@@ -161,6 +164,15 @@ class RouteFixture {
 
  private:
   static Response run(const Route& route, Request& request, const std::string& body) {
+    if (route.deferred) {
+      request.body = body;
+      std::promise<Response> promise;
+      route.deferred(request, Responder([&](std::exception_ptr error, Response response) {
+                       if (error) return promise.set_exception(error);
+                       promise.set_value(std::move(response));
+                     }));
+      return promise.get_future().get();
+    }
     if (!route.upload) {
       request.body = body;
       return route.handler(request);

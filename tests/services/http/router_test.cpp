@@ -79,3 +79,37 @@ TEST_CASE("UTF-8 is checked as the standard has it") {
   CHECK_FALSE(is_utf8("\xF4\x90\x80\x80"));  // beyond Unicode
   CHECK_FALSE(is_utf8("\xE2\x82"));          // cut off
 }
+
+TEST_CASE("a query parameter that the route does not read is refused and named") {
+  Router router;
+  const auto refusal = [&](const std::string& target) -> std::optional<HttpError> {
+    const auto parts = parse_target(target);
+    REQUIRE(parts);
+    Request request;
+    request.query = parts->query;
+    try {
+      check_query(*router.match("GET", parts->raw_path).route, request);
+    } catch (const HttpError& error) {
+      return error;
+    }
+    return std::nullopt;
+  };
+  const Handler nothing = [](const Request&) { return Response(); };
+  router.add("GET", "/list", nothing).takes({"limit", "metadata[]"});
+  router.add("GET", "/one", nothing);
+  router.add("GET", "/page", nothing).ignores_query();
+  CHECK_FALSE(refusal("/list?limit=1&metadata[a]=b&limit="));
+  CHECK_FALSE(refusal("/one"));
+  CHECK_FALSE(refusal("/page?utm=1"));
+  const auto status = refusal("/list?limit=1&status=failed");
+  REQUIRE(status);
+  CHECK(status->status == 400);
+  CHECK(status->code == "unknown_parameter");
+  CHECK(status->param == "status");
+  CHECK(std::string(status->what()) ==
+        "Unknown query parameter 'status': GET /list takes limit, metadata[].");
+  CHECK(refusal("/list?metadata=x"));
+  CHECK(refusal("/list?limit[a]=x"));
+  CHECK(refusal("/list?Limit=1"));
+  CHECK(std::string(refusal("/one?limit=1")->what()).ends_with("GET /one takes none."));
+}

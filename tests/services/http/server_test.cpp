@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
@@ -99,9 +100,10 @@ class RunningServer {
 };
 
 void add_echo(Router& router) {
-  router.add("GET", "/hello/{name}", [](const Request& request) {
-    return text("hello " + request.path_members.at("name"));
-  });
+  router
+      .add("GET", "/hello/{name}",
+           [](const Request& request) { return text("hello " + request.path_members.at("name")); })
+      .takes({"token"});
   router.add("POST", "/echo", [](const Request& request) { return text(request.body); });
 }
 
@@ -183,6 +185,7 @@ TEST_CASE("unknown paths are 404, known ones with another method 405 with Allow"
   const Answer other = client.ask("DELETE /hello/a HTTP/1.1\r\nHost: t\r\n\r\n");
   CHECK(other.status == 405);
   CHECK(other.field("allow") == "GET, HEAD");
+  CHECK(other.body.find("\"method_not_allowed\"") != other.body.npos);
 }
 
 TEST_CASE("malformed requests are told what is wrong, as JSON") {
@@ -255,6 +258,83 @@ TEST_CASE("who is not authenticated gets 401, except where anyone may") {
   CHECK(refused.field("www-authenticate") == "Bearer");
   CHECK(client.ask("GET /hello/a HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer right\r\n\r\n")
             .status == 200);
+}
+
+TEST_CASE("a request inside the body of a refused one is never answered") {
+  struct Case {
+    std::string head;  // after "Host", without the blank line
+    int status;
+  };
+  const std::vector<Case> cases = {
+      {"Transfer-Encoding: gzip", 501},
+      {"Transfer-Encoding: gzip, chunked", 501},
+      {"Transfer-Encoding: chunked, chunked", 501},
+      {"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400},
+      {"Transfer-Encoding: xchunked", 501},
+      {"Transfer-Encoding: identity", 501},
+      {"Transfer-Encoding:", 501},
+      {"Transfer-Encoding: chunked\r\nContent-Length: 5", 400},
+      {"Content-Length: 5\r\nTransfer-Encoding: chunked", 400},
+      {"Content-Length: 0\r\nContent-Length: 0", 400},
+      {"Content-Length: 0\r\nContent-Length: 60", 400},
+      {"Content-Length: 0, 60", 400},
+      {"Host: other\r\nTransfer-Encoding: gzip", 501},
+      {"Content-Length: 3000000", 413},
+      {"Expect: money\r\nContent-Length: 60", 417},
+      {"Expect: 100-continue\r\nContent-Length: 3000000", 413},
+  };
+  Router router;
+  add_echo(router);
+  std::atomic<int> smuggled = 0;
+  router.add("GET", "/smuggled", [&](const Request&) {
+    ++smuggled;
+    return text("smuggled");
+  });
+  RunningServer running(router);
+  for (const Case& one : cases) {
+    CAPTURE(one.head);
+    Connection client(running.port());
+    client.send("POST /echo HTTP/1.1\r\nHost: t\r\n" + one.head + "\r\n\r\n" + get("/smuggled"));
+    const Answer answer = client.read();
+    CHECK(answer.status == one.status);
+    CHECK(answer.field("connection") == "close");
+    client.shut_down_sending();
+    std::string rest;
+    CHECK(client.closed_by_server(&rest));
+    CHECK(rest == "");
+  }
+  CHECK(smuggled == 0);
+  Connection old(running.port());
+  CHECK(old.ask("POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").status == 400);
+  // Read past, a body is not a request either; the one after it is.
+  Connection kept(running.port());
+  const std::string body = get("/smuggled");
+  kept.send("POST /nowhere HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) +
+            "\r\n\r\n" + body + get("/hello/a"));
+  CHECK(kept.read().status == 404);
+  CHECK(kept.read().body == "hello a");
+  CHECK(smuggled == 0);
+}
+
+TEST_CASE("chunked is known in any case of its letters") {
+  Router router;
+  add_echo(router);
+  RunningServer running(router);
+  Connection client(running.port());
+  CHECK(client
+            .ask("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: CHUNKED\r\n\r\n"
+                 "3\r\nabc\r\n0\r\n\r\n")
+            .body == "abc");
+}
+
+TEST_CASE("a refusal is said before the body comes, and the body is read past after it") {
+  Router router;
+  add_echo(router);
+  RunningServer running(router, {}, [](const Request&) { return std::nullopt; });
+  Connection client(running.port());
+  CHECK(client.ask("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\n").status == 401);
+  client.send("12");
+  CHECK(client.ask("345" + get("/nowhere")).status == 404);
 }
 
 TEST_CASE("a small refused body is read past, so the connection goes on") {
@@ -396,13 +476,17 @@ TEST_CASE("files are sent from disk, whole or in part") {
   for (int i = 0; i < 100'000; ++i) content += std::to_string(i) + ",";
   std::ofstream(path, std::ios::binary) << content;
   Router router;
-  router.add("GET", "/file", [&](const Request& request) {
-    Response response;
-    response.content_type = "application/octet-stream";
-    const bool part = request.query_value("part").has_value();
-    response.body = part ? FileBody{path, 1000, 200'000} : FileBody{path, 0, content.size()};
-    return response;
-  });
+  router
+      .add("GET", "/file",
+           [&](const Request& request) {
+             Response response;
+             response.content_type = "application/octet-stream";
+             const bool part = request.query_value("part").has_value();
+             response.body =
+                 part ? FileBody{path, 1000, 200'000} : FileBody{path, 0, content.size()};
+             return response;
+           })
+      .takes({"part"});
   router.add("GET", "/missing", [&](const Request&) {
     Response response;
     response.body = FileBody{path.string() + ".not", 0, 10};
@@ -457,20 +541,211 @@ TEST_CASE("a header that trickles in does not extend its deadline") {
   CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(5));
 }
 
-TEST_CASE("connections over the limit get 503") {
+TEST_CASE("a body that trickles in does not extend its deadline") {
+  Router router;
+  add_echo(router);
+  CountingSink::Seen seen;
+  router.add_upload(
+      "POST", "/files", [&](const Request&) { return std::make_unique<CountingSink>(seen); },
+      1 << 30);
+  ServerOptions options;
+  options.body_timeout_seconds = 1;
+  RunningServer running(router, options);
+  for (const std::string& head :
+       {std::string("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n"),
+        std::string("POST /files HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n"),
+        std::string("POST /nowhere HTTP/1.1\r\nHost: t\r\nContent-Length: 60000\r\n\r\n")}) {
+    CAPTURE(head);
+    Connection client(running.port());
+    const auto started = std::chrono::steady_clock::now();
+    client.send(head);
+    while (client.send("x")) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the pace of the slow client
+      if (std::chrono::steady_clock::now() - started > std::chrono::seconds(10)) break;
+    }
+    CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(5));
+  }
+}
+
+namespace {
+
+// Routes whose handler holds its connection until it is released.
+struct Stuck {
+  Signal first, second, release;
+  void add(Router& router) {
+    router.add("POST", "/first", [this](const Request& request) { return hold(first, request); });
+    router.add("POST", "/second", [this](const Request& request) { return hold(second, request); });
+  }
+  Response hold(Signal& entered, const Request& request) {
+    entered.give();
+    release.wait();
+    return text(std::to_string(request.body.size()));
+  }
+};
+
+std::string post(const std::string& target, std::size_t length = 0) {
+  return "POST " + target + " HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(length) +
+         "\r\n\r\n" + std::string(length, 'x');
+}
+
+}  // namespace
+
+TEST_CASE("connections over the limit get 503 where all are at work") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  ServerOptions options;
+  options.connection_limit = 2;
+  RunningServer running(router, options);
+  Connection first(running.port()), second(running.port());
+  first.send(post("/first"));
+  second.send(post("/second"));
+  REQUIRE(stuck.first.wait());
+  REQUIRE(stuck.second.wait());
+  Connection third(running.port());
+  const Answer answer = third.ask(get("/first"));
+  CHECK(answer.status == 503);
+  CHECK(answer.field("retry-after") == "1");
+  stuck.release.give();
+  CHECK(first.read().status == 200);
+  CHECK(second.read().status == 200);
+}
+
+TEST_CASE("over the limit, the connection that idled longest makes room") {
   Router router;
   add_echo(router);
   ServerOptions options;
   options.connection_limit = 2;
   RunningServer running(router, options);
   Connection first(running.port()), second(running.port());
-  CHECK(first.ask(get("/hello/a")).status == 200);
   CHECK(second.ask(get("/hello/a")).status == 200);
-  Connection third(running.port());
-  const Answer answer = third.ask(get("/hello/a"));
-  CHECK(answer.status == 503);
-  CHECK(answer.field("retry-after") == "1");
   CHECK(first.ask(get("/hello/a")).status == 200);
+  Connection third(running.port());
+  CHECK(third.ask(get("/hello/a")).status == 200);
+  CHECK(second.closed_by_server());
+  CHECK(first.ask(get("/hello/a")).status == 200);
+  CHECK(third.ask(get("/hello/a")).status == 200);
+}
+
+TEST_CASE("one address does not take the connections of the others") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  router.add("GET", "/hello", [](const Request&) { return text("hello"); });
+  ServerOptions options;
+  options.connections_per_address = 2;
+  RunningServer running(router, options);
+  Connection first(running.port()), second(running.port());
+  first.send(post("/first"));
+  REQUIRE(stuck.first.wait());
+  CHECK(second.ask(get("/hello")).status == 200);
+  Connection third(running.port());
+  CHECK(third.ask(get("/hello")).status == 200);
+  CHECK(second.closed_by_server());
+  third.send(post("/second"));
+  REQUIRE(stuck.second.wait());
+  Connection fourth(running.port());
+  CHECK(fourth.ask(get("/hello")).status == 503);
+  Connection elsewhere(running.port(), 2);
+  elsewhere.send(get("/hello"));
+  stuck.release.give();
+  CHECK(elsewhere.read().status == 200);
+}
+
+TEST_CASE("bodies in memory have a limit all together") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  add_echo(router);
+  ServerOptions options;
+  options.gathered_limit = 1000;
+  RunningServer running(router, options);
+  Connection first(running.port()), second(running.port());
+  first.send(post("/first", 800));
+  REQUIRE(stuck.first.wait());
+  const Answer refused = second.ask(post("/echo", 800));
+  CHECK(refused.status == 503);
+  CHECK(refused.field("retry-after") == "1");
+  CHECK(second.ask(post("/echo", 200)).status == 200);
+  stuck.release.give();
+  CHECK(first.read().body == "800");
+  CHECK(first.ask(post("/echo", 900)).status == 200);
+  CHECK(second.ask(post("/echo", 900)).status == 200);
+}
+
+TEST_CASE("without a key nobody fills the memory") {
+  Router router;
+  router.add(
+      "GET", "/page", [](const Request&) { return text("page"); }, Access::anyone);
+  RunningServer running(router);
+  Connection client(running.port());
+  CHECK(client.ask("GET /page HTTP/1.1\r\nHost: t\r\nContent-Length: 5000\r\n\r\n").status == 413);
+}
+
+TEST_CASE("a deferred answer holds no handler thread, and comes from any other") {
+  std::mutex mutex;
+  std::vector<Responder> waiting;
+  Signal all_wait;
+  Router router;
+  add_echo(router);
+  router.add_deferred("POST", "/later", [&](const Request& request, const Responder& responder) {
+    if (request.body == "xx") throw HttpError(400, "not two");
+    if (request.body == "xxx") return;  // forgotten
+    const std::lock_guard lock(mutex);
+    waiting.push_back(responder);
+    if (waiting.size() == 10) all_wait.give();
+  });
+  RunningServer running(router);  // two handler threads
+  std::vector<std::unique_ptr<Connection>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(std::make_unique<Connection>(running.port()));
+    clients.back()->send(post("/later", 1));
+  }
+  REQUIRE(all_wait.wait());
+  Connection other(running.port());
+  CHECK(other.ask(get("/hello/a")).status == 200);
+  CHECK(other.ask(post("/later", 2)).status == 400);
+  CHECK(other.ask(post("/later", 3)).status == 500);
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (i % 2 == 0) waiting[i].answer(text("now"));
+    if (i % 2 == 1) waiting[i].fail(std::make_exception_ptr(HttpError(504, "too late")));
+    waiting[i].answer(text("twice"));
+  }
+  waiting.clear();
+  int answered = 0;
+  for (auto& client : clients) {
+    const Answer answer = client->read();
+    if (answer.status == 200) CHECK(answer.body == "now");
+    answered += answer.status == 200;
+    CHECK(client->ask(get("/hello/a")).body == "hello a");
+  }
+  CHECK(answered == 5);
+}
+
+TEST_CASE("busy handlers keep nobody from asking after the service's health") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  router
+      .add(
+          "GET", "/healthz", [](const Request&) { return text("ok"); }, Access::anyone)
+      .runs(Lane::at_once);
+  router
+      .add(
+          "GET", "/readyz", [](const Request&) { return text("ok"); }, Access::anyone)
+      .runs(Lane::own);
+  RunningServer running(router);  // two handler threads
+  Connection first(running.port()), second(running.port()), third(running.port());
+  first.send(post("/first"));
+  second.send(post("/second"));
+  REQUIRE(stuck.first.wait());
+  REQUIRE(stuck.second.wait());
+  third.send(post("/first"));
+  Connection asking(running.port());
+  CHECK(asking.ask(get("/healthz")).status == 200);
+  CHECK(asking.ask(get("/readyz")).status == 200);
+  stuck.release.give();
+  CHECK(third.read().status == 200);
 }
 
 TEST_CASE("stop finishes what is in flight, closes what is idle and refuses the new") {

@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "services/http/server.h"
+#include "tests/services/http_client.h"
 #include "tests/services/route_fixture.h"
 #include "trainer/contract/protocol.h"
 
@@ -178,6 +180,60 @@ TEST_CASE("health needs no key and no worker, readiness names what is missing") 
   CHECK(
       ready.body ==
       R"({"ready":true,"checks":{"database":"ok","disk":"ok","backbones":"ok","queue":"ok","worker":"ok"}})");
+}
+
+TEST_CASE("predictions that hang keep no other route waiting") {
+  RouteFixture routes;
+  routes.add_version("mood");
+  // A worker that takes connections and never answers.
+  const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, (routes.scratch.path() / "predict.socket").c_str(),
+               sizeof(address.sun_path) - 1);
+  REQUIRE(::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+  REQUIRE(::listen(listener, 64) == 0);
+  ServerOptions options;
+  options.port = 0;
+  options.handler_threads = 2;
+  Server server(options, routes.router, routes.authenticate);
+  std::thread serving([&] { server.run(); });
+  const std::string key = " HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer " + routes.acme_key;
+  std::vector<std::unique_ptr<testing::Connection>> hanging;
+  const auto predict = [&] {
+    hanging.push_back(std::make_unique<testing::Connection>(server.port()));
+    hanging.back()->send("POST /v1/tasks/mood/predict" + key +
+                         "\r\nContent-Length: 15\r\n\r\n{\"inputs\": \"x\"}");
+  };
+  for (int i = 0; i < 20; ++i) predict();
+  testing::Connection other(server.port());
+  auto quickest = std::chrono::steady_clock::duration::max();
+  for (int i = 0; i < 5; ++i) {
+    const auto started = std::chrono::steady_clock::now();
+    CHECK(other.ask("GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n").status == 200);
+    CHECK(other.ask("GET /readyz HTTP/1.1\r\nHost: t\r\n\r\n").status != 404);
+    CHECK(other.ask("GET /v1/tasks" + key + "\r\n\r\n").status == 200);
+    quickest = std::min(quickest, std::chrono::steady_clock::now() - started);
+  }
+  CHECK(quickest < std::chrono::milliseconds(150));  // three answers
+  // Four at the worker, 64 wait; the others are told at once.
+  while (hanging.size() < 80) predict();
+  const auto refused = [&] {
+    int count = 0;
+    for (const auto& client : hanging) count += client->has_answer() ? 1 : 0;
+    return count;
+  };
+  while (refused() < 12) std::this_thread::yield();
+  for (const auto& client : hanging) {
+    if (!client->has_answer()) continue;
+    const auto answer = client->read();
+    CHECK(answer.status == 429);
+    CHECK(answer.field("retry-after") == "1");
+  }
+  routes.predict.stop();
+  server.stop();
+  serving.join();
+  ::close(listener);
 }
 
 }  // namespace graft
