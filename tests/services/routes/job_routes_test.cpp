@@ -438,7 +438,8 @@ TEST_CASE(
     CHECK(error["code"] == "unknown_cursor");
     CHECK(error["param"] == "after");
     CHECK(std::string(error["message"]).find("'nobody'") != std::string::npos);
-    for (const auto& item : first.json()["data"])
+    const auto items = first.json();
+    for (const auto& item : items["data"])
       CHECK(routes.call("GET", path + "?after=" + std::string(item["id"])).status == 200);
     ++lists;
   }
