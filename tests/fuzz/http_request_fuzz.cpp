@@ -2,6 +2,7 @@
 // answers of known statuses and closes; it never hangs and never says 500.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <thread>
 
 #include "services/http/server.h"
@@ -73,6 +74,14 @@ class RunningServer {
   std::thread thread_;
 };
 
+// The fuzzer's clock is a signal, which may come to any thread and ends a call that waits.
+template <typename Call>
+auto uninterrupted(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
 // All that the server says until it closes; it must close, because nothing more is coming.
 std::string talk(std::string_view input) {
   static RunningServer server;
@@ -81,9 +90,11 @@ std::string talk(std::string_view input) {
   address.sin_family = AF_INET;
   address.sin_port = htons(server.port());
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  hold(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0, "connected");
+  const int connected = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  hold(connected == 0 || errno == EINTR, "connected");
   while (!input.empty()) {
-    const ssize_t sent = ::send(fd, input.data(), input.size(), MSG_NOSIGNAL);
+    const ssize_t sent =
+        uninterrupted([&] { return ::send(fd, input.data(), input.size(), MSG_NOSIGNAL); });
     if (sent <= 0) break;
     input.remove_prefix(static_cast<std::size_t>(sent));
   }
@@ -92,8 +103,9 @@ std::string talk(std::string_view input) {
   std::array<char, 16 * 1024> space;
   for (;;) {
     pollfd waiting{fd, POLLIN, 0};
-    hold(::poll(&waiting, 1, 10'000) == 1, "the server neither answered nor closed");
-    const ssize_t bytes = ::recv(fd, space.data(), space.size(), 0);
+    hold(uninterrupted([&] { return ::poll(&waiting, 1, 10'000); }) == 1,
+         "the server neither answered nor closed");
+    const ssize_t bytes = uninterrupted([&] { return ::recv(fd, space.data(), space.size(), 0); });
     if (bytes <= 0) break;
     answers.append(space.data(), static_cast<std::size_t>(bytes));
   }
