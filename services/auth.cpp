@@ -90,14 +90,16 @@ bool is_loopback_host(std::string_view host) {
 
 Authenticator make_authenticator(const ServiceContext& context, AuthMode mode) {
   auto database = context.databases.checkout();
-  const Customer keyless = ensure_customer(*database, default_customer_name, context.now());
-  return [&context, mode, keyless](const Request& request) -> std::optional<Customer> {
+  const auto known = [](const Customer& customer) { return Caller{customer.id, customer.name}; };
+  const Caller keyless = known(ensure_customer(*database, default_customer_name, context.now()));
+  return [&context, mode, known, keyless](const Request& request) -> std::optional<Caller> {
     if (mode != AuthMode::keys_required) refuse_other_sites(request);
     if (mode == AuthMode::off) return keyless;
     const auto key = bearer_key(request);
     if (key && key->starts_with(key_prefix)) {
       auto connection = context.databases.checkout();
-      if (auto customer = authenticate(*connection, *key, context.now())) return customer;
+      const auto customer = authenticate(*connection, *key, context.now());
+      if (customer) return known(*customer);
       refuse_key(true);
     }
     if (mode == AuthMode::keys_required) refuse_key(key.has_value());

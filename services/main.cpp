@@ -25,6 +25,7 @@
 #include "services/routes/routes.h"
 #include "services/scheduler_loop.h"
 #include "services/service_context.h"
+#include "services/wire/answers.h"
 
 namespace graft {
 namespace {
@@ -216,6 +217,8 @@ ServerOptions server_options(const Config& config, PredictClient& predict) {
     log_access(record, format);
   };
   options.on_drain_expired = [&predict] { predict.stop(); };
+  options.refusal_body = [](const HttpError& error) { return write_error(error); };
+  options.refusal_of = refusal_of;
   return options;
 }
 

@@ -3,7 +3,6 @@
 // connection.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -11,19 +10,11 @@
 #include "scheduler/scheduler.h"
 #include "services/database_pool.h"
 #include "services/predict_client.h"
+#include "services/wire/backbones.h"
 #include "storage/blob_store.h"
 #include "storage/records.h"
-#include "trainer/contract/backbone_identity.h"
 
 namespace graft {
-
-// A backbone this daemon was started with; its identity was computed at start.
-struct BackboneInfo {
-  std::string name;                 // what jobs name as `model`
-  std::filesystem::path directory;  // absolute
-  BackboneSummary summary;          // sha256 is its identity
-  UnixTime created_at = 0;          // modification time of its weights
-};
 
 struct ServiceContext {
   DatabasePool& databases;

@@ -3,10 +3,10 @@
 
 #include "storage/events.h"
 #include "storage/files.h"
-#include "storage/identifiers.h"
 #include "storage/job_rows.h"
 #include "storage/jobs.h"
 #include "storage/statement.h"
+#include "trainer/durable/identifiers.h"
 
 namespace graft {
 namespace {

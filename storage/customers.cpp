@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "storage/identifiers.h"
 #include "storage/statement.h"
+#include "trainer/durable/identifiers.h"
 #include "trainer/durable/sha256.h"
 
 namespace graft {

@@ -1,8 +1,8 @@
 // See events.h.
 #include "storage/events.h"
 
-#include "storage/identifiers.h"
 #include "storage/statement.h"
+#include "trainer/durable/identifiers.h"
 
 namespace graft {
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "storage/identifiers.h"
 #include "storage/statement.h"
+#include "trainer/durable/identifiers.h"
 
 namespace graft {
 namespace {

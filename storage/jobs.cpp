@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "storage/events.h"
-#include "storage/identifiers.h"
 #include "storage/job_rows.h"
 #include "storage/statement.h"
+#include "trainer/durable/identifiers.h"
 
 namespace graft {
 namespace {

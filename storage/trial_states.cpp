@@ -5,11 +5,11 @@
 #include <string>
 
 #include "storage/events.h"
-#include "storage/identifiers.h"
 #include "storage/job_rows.h"
 #include "storage/jobs.h"
 #include "storage/runs.h"
 #include "storage/statement.h"
+#include "trainer/durable/identifiers.h"
 
 namespace graft {
 namespace {

@@ -1,8 +1,8 @@
 // Trials of jobs and what they leave behind while they train; see jobs.h.
-#include "storage/identifiers.h"
 #include "storage/job_rows.h"
 #include "storage/jobs.h"
 #include "storage/statement.h"
+#include "trainer/durable/identifiers.h"
 
 namespace graft {
 namespace {

@@ -1,5 +1,5 @@
-// Our Request and Response: what routes see of HTTP. Only services/server.* knows the library
-// behind it.
+// Our Request and Response: what routes see of HTTP. Only the server and its sessions know the
+// library behind it.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,13 @@
 #include <variant>
 #include <vector>
 
-#include "storage/records.h"
-
 namespace graft {
+
+// Who asks, as the authenticator knows them.
+struct Caller {
+  std::int64_t id = 0;
+  std::string name;
+};
 
 struct Request {
   std::string method;  // GET, POST, … ; HEAD is answered like GET without a body by the server
@@ -27,7 +31,7 @@ struct Request {
   std::map<std::string, std::string, std::less<>> path_members;  // {name} of the route → value
   std::string body;        // complete, within the limit; empty for uploads, which stream
   std::string request_id;  // also the x-request-id of the answer
-  Customer customer;       // who asks; set before a route is called
+  Caller customer;         // set before a route is called
 
   std::optional<std::string> query_value(std::string_view name) const;
   std::optional<std::string> header(std::string_view name) const;

@@ -43,11 +43,15 @@ struct ServerOptions {
       access_log;  // called on the socket thread for each answer
   std::function<void()>
       on_drain_expired;  // requests are still in flight after drain_seconds: wake them
+  // A refusal as JSON; without it, its message as plain text.
+  std::function<std::string(const HttpError&)> refusal_body;
+  // What a client is told of an exception that is no HttpError; nullopt: a 500 without details.
+  std::function<std::optional<HttpError>(const std::exception&)> refusal_of;
 };
 
 // Who asks: nullopt answers 401. Called on the pool for routes with Access::customer. Throws
 // HttpError.
-using Authenticator = std::function<std::optional<Customer>(const Request&)>;
+using Authenticator = std::function<std::optional<Caller>(const Request&)>;
 
 class Server {
  public:

@@ -8,9 +8,6 @@
 #include <cctype>
 #include <ctime>
 
-#include "services/wire/answers.h"
-#include "storage/database.h"
-
 namespace graft {
 namespace {
 
@@ -143,37 +140,30 @@ HttpError too_many_bytes() {
   return error;
 }
 
-Response error_response(const HttpError& error) {
+Response error_response(const ServerOptions& options, const HttpError& error) {
   Response response;
   response.status = error.status;
   response.headers = error.headers;
-  response.body = write_error(error.status, error.what(), error.code, error.param);
+  if (options.refusal_body) {
+    response.body = options.refusal_body(error);
+  } else {
+    response.content_type = "text/plain; charset=utf-8";
+    response.body = std::string(error.what()) + "\n";
+  }
   return response;
 }
 
-Response error_response(int status, const std::string& message) {
-  return error_response(HttpError(status, message));
-}
-
-Response unexpected_error_response(const std::exception& error, const std::string& request_id) {
-  const auto* storage = dynamic_cast<const StorageError*>(&error);
-  if (storage != nullptr && storage->disk_full) {
-    spdlog::error("{}: disk full: {}", request_id, error.what());
-    return error_response(HttpError(507,
-                                    "The service's disk is full; nothing was changed. Try "
-                                    "again when there is room.",
-                                    "disk_full"));
-  }
+Response unexpected_error_response(const ServerOptions& options, const std::exception& error,
+                                   const std::string& request_id) {
   spdlog::error("{}: {}", request_id, error.what());
-  return error_response(HttpError(500,
-                                  "Something went wrong here that is not your fault. The log "
-                                  "of the service has it under " +
-                                      request_id + "."));
-}
-
-Response missing_file_response(const FileBody& file, const std::string& request_id) {
-  const std::runtime_error error("cannot open " + file.path.string());
-  return unexpected_error_response(error, request_id);
+  if (options.refusal_of) {
+    if (const auto refusal = options.refusal_of(error)) return error_response(options, *refusal);
+  }
+  return error_response(
+      options, HttpError(500,
+                         "Something went wrong here that is not your fault. The log of the "
+                         "service has it under " +
+                             request_id + "."));
 }
 
 std::string write_head(const Response& response, const std::string& request_id, bool close,

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "services/http/router.h"
+#include "services/http/server.h"
 
 namespace graft {
 
@@ -34,13 +34,10 @@ HttpError body_too_large(std::uint64_t limit);
 HttpError missing_key();
 HttpError too_many_bytes();  // in memory, of all requests together: 503
 
-Response error_response(const HttpError& error);
-Response error_response(int status, const std::string& message);
+Response error_response(const ServerOptions& options, const HttpError& error);
 // For what a handler threw that is no HttpError: logged with the request id, told without details.
-Response unexpected_error_response(const std::exception& error, const std::string& request_id);
-
-// Logs it; a 500.
-Response missing_file_response(const FileBody& file, const std::string& request_id);
+Response unexpected_error_response(const ServerOptions& options, const std::exception& error,
+                                   const std::string& request_id);
 
 // Status line and fields, with the blank line. Control characters in a field become spaces.
 std::string write_head(const Response& response, const std::string& request_id, bool close,

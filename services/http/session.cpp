@@ -14,7 +14,7 @@
 
 #include "services/http/pool_work.h"
 #include "services/http/server_message.h"
-#include "storage/identifiers.h"
+#include "trainer/durable/identifiers.h"
 
 namespace graft {
 namespace {
@@ -130,7 +130,8 @@ asio::awaitable<void> Session::refuse() {
   try {
     Exchange exchange(context_);
     exchange.close_after = true;
-    exchange.response = error_response(503, "Too many connections; try again soon.");
+    exchange.response =
+        error_response(context_.options, HttpError(503, "Too many connections; try again soon."));
     exchange.response.headers.emplace_back("retry-after", "1");
     exchange.request.request_id = new_identifier("req_");
     co_await write_response(exchange);
@@ -164,11 +165,12 @@ asio::awaitable<bool> Session::serve_request() {
     co_await read_header(exchange);
     co_await dispatch(exchange);
   } catch (const HttpError& error) {
-    exchange.response = error_response(error);
+    exchange.response = error_response(context_.options, error);
   } catch (const ConnectionLost&) {
     throw;
   } catch (const std::exception& error) {
-    exchange.response = unexpected_error_response(error, exchange.request.request_id);
+    exchange.response =
+        unexpected_error_response(context_.options, error, exchange.request.request_id);
   }
   // The one place that decides what follows an answer. The next request is read only where this
   // one's body ends for sure and has been read to that end, before the answer or after it.
@@ -305,7 +307,10 @@ asio::awaitable<void> Session::write_response(Exchange& exchange) {
   std::unique_ptr<FileReader> reader;
   if (const auto* file = std::get_if<FileBody>(&response.body)) {
     reader = co_await on_pool(context_.pool, [&] { return std::make_unique<FileReader>(*file); });
-    if (!reader->is_open()) response = missing_file_response(*file, request.request_id);
+    if (!reader->is_open()) {
+      const std::runtime_error missing("cannot open " + file->path.string());
+      response = unexpected_error_response(context_.options, missing, request.request_id);
+    }
   }
   const bool old_client = exchange.parser.is_header_done() && exchange.parser.get().version() < 11;
   if (exchange.parser.is_header_done() && !exchange.parser.keep_alive())

@@ -66,8 +66,8 @@ Response metrics(const ServiceContext& context, const Request& request) {
 
 // The customer of a valid token. HttpError 403 for one that is broken, expired or of another
 // download.
-Customer customer_of_token(Database& database, const Request& request, const std::string& token,
-                           UnixTime now) {
+Caller customer_of_token(Database& database, const Request& request, const std::string& token,
+                         UnixTime now) {
   const auto refuse = [](const char* why) -> void {
     throw HttpError(403,
                     std::string("The download link ") + why +
@@ -76,7 +76,7 @@ Customer customer_of_token(Database& database, const Request& request, const std
   };
   const auto claim = read_download_token(token);
   if (!claim) refuse("is not valid");
-  Customer customer;
+  Caller customer;
   customer.id = claim->customer;
   const auto task = find_task(database, customer.id, request.path_members.at("task"));
   const bool fits =

@@ -28,7 +28,7 @@ const BackboneInfo* find_backbone(const ServiceContext& context, std::string_vie
 Response list(const ServiceContext& context, const Request& request) {
   auto database = context.databases.checkout();
   return json_response(write_model_list(
-      context.backbones, list_models(*database, request.customer.id), request.customer));
+      context.backbones, list_models(*database, request.customer.id), request.customer.name));
 }
 
 Response get(const ServiceContext& context, const Request& request) {
@@ -38,7 +38,7 @@ Response get(const ServiceContext& context, const Request& request) {
   auto database = context.databases.checkout();
   const auto version = find_version_by_model(*database, request.customer.id, name);
   if (!version || version->hidden) refuse_model(name);
-  return json_response(write_model(*version, request.customer));
+  return json_response(write_model(*version, request.customer.name));
 }
 
 Response remove(const ServiceContext& context, const Request& request) {

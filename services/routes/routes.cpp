@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "storage/adapters.h"
+#include "storage/database.h"
 #include "storage/tasks.h"
 
 namespace graft {
@@ -15,6 +16,14 @@ void add_routes(Router& router, const ServiceContext& context, const Authenticat
   add_adapter_routes(router, context, authenticate);
   add_predict_routes(router, context);
   add_health_routes(router, context);
+}
+
+std::optional<HttpError> refusal_of(const std::exception& error) {
+  const auto* storage = dynamic_cast<const StorageError*>(&error);
+  if (storage == nullptr || !storage->disk_full) return std::nullopt;
+  return HttpError(507,
+                   "The service's disk is full; nothing was changed. Try again when there is room.",
+                   "disk_full");
 }
 
 int query_integer(const Request& request, std::string_view name, int fallback, int least,

@@ -31,6 +31,10 @@ std::string write_error(int status, std::string_view message, std::string_view c
                  {"code", text_or_null(code)}}}});
 }
 
+std::string write_error(const HttpError& error) {
+  return write_error(error.status, error.what(), error.code, error.param);
+}
+
 std::string write_deleted(std::string_view id, std::string_view object) {
   return dump({{"id", std::string(id)}, {"object", std::string(object)}, {"deleted", true}});
 }

@@ -8,12 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include "services/http/router.h"
+
 namespace graft {
 
 // {"error": {"message", "type", "param", "code"}}; an empty code or param is null. `type` follows
 // from the status. Never throws for any message: bytes that are not UTF-8 are replaced.
 std::string write_error(int status, std::string_view message, std::string_view code,
                         std::string_view param);
+std::string write_error(const HttpError& error);
 
 // {"id", "object", "deleted": true}
 std::string write_deleted(std::string_view id, std::string_view object);

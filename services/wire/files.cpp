@@ -30,11 +30,11 @@ Json model_object(const BackboneInfo& backbone) {
           {"max_positions", backbone.summary.max_positions}};
 }
 
-Json model_object(const AdapterVersion& version, const Customer& customer) {
+Json model_object(const AdapterVersion& version, std::string_view owner) {
   return {{"id", version.model_id},
           {"object", "model"},
           {"created", version.created_at},
-          {"owned_by", customer.name},
+          {"owned_by", std::string(owner)},
           {"task", version.task_name},
           {"version", version.number},
           {"backbone", version.backbone_name},
@@ -57,16 +57,16 @@ std::string write_model(const BackboneInfo& backbone) {
   return dump(model_object(backbone));
 }
 
-std::string write_model(const AdapterVersion& version, const Customer& customer) {
-  return dump(model_object(version, customer));
+std::string write_model(const AdapterVersion& version, std::string_view owner) {
+  return dump(model_object(version, owner));
 }
 
 std::string write_model_list(const std::vector<BackboneInfo>& backbones,
                              const std::vector<AdapterVersion>& versions,
-                             const Customer& customer) {
+                             std::string_view owner) {
   Json items = Json::array();
   for (const auto& backbone : backbones) items.push_back(model_object(backbone));
-  for (const auto& version : versions) items.push_back(model_object(version, customer));
+  for (const auto& version : versions) items.push_back(model_object(version, owner));
   return dump(list_of(std::move(items), false));
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "services/service_context.h"
+#include "services/wire/backbones.h"
 #include "storage/records.h"
 
 namespace graft {
@@ -14,8 +14,8 @@ std::string write_file_list(const Page<File>& page);
 
 // Backbones belong to "graft", adapter versions to their customer.
 std::string write_model(const BackboneInfo& backbone);
-std::string write_model(const AdapterVersion& version, const Customer& customer);
+std::string write_model(const AdapterVersion& version, std::string_view owner);
 std::string write_model_list(const std::vector<BackboneInfo>& backbones,
-                             const std::vector<AdapterVersion>& versions, const Customer& customer);
+                             const std::vector<AdapterVersion>& versions, std::string_view owner);
 
 }  // namespace graft

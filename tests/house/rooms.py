@@ -18,7 +18,7 @@ ARROWS = {
                 "trainer/model", "trainer/text", *CONTRACT),
     "storage": ("trainer/durable",),
     "scheduler": ("storage", *CONTRACT),
-    "services/http": (),
+    "services/http": ("trainer/durable",),
     "services/wire": ("services/http", "storage", *CONTRACT),
     "services/routes": ("services", "services/wire", "services/http", "scheduler", "storage", *CONTRACT),
     "services": ("services/routes", "services/wire", "services/http", "scheduler", "storage", *CONTRACT),
@@ -50,15 +50,7 @@ READERS_OF_FOREIGN_FILES = (
 )
 
 # Arrows that still point the wrong way, file → what it sees. Only ever shorter: a line that is true no more fails.
-KNOWN_WRONG = {
-    ("services/http/message.h", "storage/records.h"),
-    ("services/http/session.cpp", "storage/identifiers.h"),
-    ("services/http/server_message.cpp", "storage/database.h"),
-    ("services/http/server_message.cpp", "services/wire/answers.h"),
-    ("services/wire/jobs.h", "services/service_context.h"),
-    ("services/wire/files.h", "services/service_context.h"),
-    ("trainer/model/dropout.h", "trainer/fast/kernels/vector_kernels.h"),
-}
+KNOWN_WRONG: set[tuple[str, str]] = set()
 
 # Names that say nothing of what is inside.
 NAMELESS = ("util", "utils", "helper", "helpers", "common", "misc", "manager", "managers")

@@ -105,8 +105,7 @@ class RouteFixture {
       check_query(*match.route, request);
       return answer(run(*match.route, request, body), method == "HEAD");
     } catch (const HttpError& error) {
-      return {error.status, write_error(error.status, error.what(), error.code, error.param),
-              "application/json", error.headers};
+      return {error.status, write_error(error), "application/json", error.headers};
     }
   }
   Answer call_as(const std::string& key, const std::string& method, const std::string& target,

@@ -3,8 +3,8 @@
 
 #include <doctest/doctest.h>
 
-#include "storage/identifiers.h"
 #include "tests/storage/scratch.h"
+#include "trainer/durable/identifiers.h"
 
 using namespace graft;
 

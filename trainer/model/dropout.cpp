@@ -27,9 +27,16 @@ at::Tensor DropoutStream::apply(const at::Tensor& x, std::span<const std::int64_
 at::Tensor dropout_mask(std::span<const std::uint64_t> keys, std::span<const std::int64_t> elements,
                         std::int64_t width, DropoutRule rule) {
   const auto rows = static_cast<std::int64_t>(keys.size());
-  at::Tensor mask = at::ones({rows, width}, at::kFloat);
-  vector_kernels<float>().dropout(mask.mutable_data_ptr<float>(), rows, width, keys.data(),
-                                  elements.data(), rule);
+  at::Tensor mask = at::empty({rows, width}, at::kFloat);
+  float* factor = mask.mutable_data_ptr<float>();
+  for (std::size_t row = 0; row < keys.size(); ++row) {
+    for (std::int64_t column = 0; column < width; ++column) {
+      const auto element = static_cast<std::uint64_t>(elements[row] + column);
+      const std::uint64_t four = mix(keys[row] + element / 4 * golden_gamma);
+      const auto bits = static_cast<std::uint16_t>(four >> (16 * (element % 4)));
+      *factor++ = bits < rule.threshold ? 0.0f : rule.kept;
+    }
+  }
   return mask;
 }
 

@@ -13,7 +13,7 @@
 #include <span>
 
 #include "trainer/contract/seeded_random.h"
-#include "trainer/fast/kernels/vector_kernels.h"
+#include "trainer/model/dropout_rule.h"
 
 namespace graft {
 

@@ -13,6 +13,8 @@
 #include <mutex>
 #include <thread>
 
+#include "services/routes/routes.h"
+#include "services/wire/answers.h"
 #include "storage/database.h"
 #include "tests/services/http_client.h"
 
@@ -87,12 +89,14 @@ class RunningServer {
   Server& server() { return server_; }
   std::uint16_t port() const { return server_.port(); }
 
-  static std::optional<Customer> everybody(const Request&) { return Customer{1, "default", 0}; }
+  static std::optional<Caller> everybody(const Request&) { return Caller{1, "default"}; }
 
  private:
   static ServerOptions prepared(ServerOptions options) {
     options.port = 0;
     options.handler_threads = 2;
+    options.refusal_body = [](const HttpError& error) { return write_error(error); };
+    options.refusal_of = refusal_of;
     return options;
   }
   Server server_;
@@ -247,9 +251,9 @@ TEST_CASE("who is not authenticated gets 401, except where anyone may") {
   add_echo(router);
   router.add(
       "GET", "/healthz", [](const Request&) { return text("ok"); }, Access::anyone);
-  RunningServer running(router, {}, [](const Request& request) -> std::optional<Customer> {
+  RunningServer running(router, {}, [](const Request& request) -> std::optional<Caller> {
     if (request.header("authorization") != "Bearer right") return std::nullopt;
-    return Customer{7, "acme", 0};
+    return Caller{7, "acme"};
   });
   Connection client(running.port());
   CHECK(client.ask(get("/healthz")).status == 200);

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "tests/trainer/test_files.h"
+#include "trainer/fast/kernels/vector_kernels.h"
 #include "trainer/training/optimizer.h"
 
 namespace graft {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "trainer/contract/protocol.h"
+#include "trainer/model/dropout_rule.h"
 
 namespace graft {
 
@@ -28,12 +29,6 @@ inline constexpr std::int64_t panel_width<BFloat16Bits> = 64;
 // Width of the widest rows that close_sub_block() takes: it keeps one on the stack. Everything else
 // takes any width.
 inline constexpr std::int64_t widest_hidden_state = 4096;
-
-// How a site of the model drops out; see trainer/model/dropout.h for the numbers behind it.
-struct DropoutRule {
-  std::uint32_t threshold = 0;  // of 65536; 0: nothing is dropped
-  float kept = 1.0f;            // factor of what stays
-};
 
 // One row of text within a chunk, for attention.
 struct AttentionShape {
