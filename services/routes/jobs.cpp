@@ -23,10 +23,14 @@ namespace {
 constexpr UnixTime twin_window_seconds = 600;
 constexpr std::size_t longest_idempotency_key = 255;
 
-JobWithConfig with_config(Database& database, Job job) {
+// All that a job's object says.
+JobWithConfig shown(const ServiceContext& context, Database& database, Job job) {
   auto trials = list_trials(database, job.id);
   if (trials.empty()) throw std::logic_error("job " + job.id + " has no trial");
-  return {std::move(job), parse_specification(trials.front().specification)};
+  std::optional<Held> held;
+  if (const auto machine = context.machine(); machine.paused && job.status == JobStatus::queued)
+    held = Held{machine.code, machine.since};
+  return {std::move(job), parse_specification(trials.front().specification), std::move(held)};
 }
 
 Job job_of(Database& database, const Request& request) {
@@ -107,13 +111,14 @@ void check_task_name(Database& database, CustomerId customer, const std::string&
 }
 
 // What was made with the request's Idempotency-Key; HttpError 400 where that was another body.
-Response answer_again(Database& database, Job made, const NewJob& wanted) {
+Response answer_again(const ServiceContext& context, Database& database, Job made,
+                      const NewJob& wanted) {
   if (!is_twin(database, made, wanted))
     throw HttpError(400,
                     "The Idempotency-Key was used for job " + made.id +
                         ", which was asked for with another body. Use a new key.",
                     "idempotency_key_reused", "Idempotency-Key");
-  return json_response(write_job(with_config(database, std::move(made))));
+  return json_response(write_job(shown(context, database, std::move(made))));
 }
 
 Response create(const ServiceContext& context, std::mutex& creating, const Request& request) {
@@ -125,11 +130,11 @@ Response create(const ServiceContext& context, std::mutex& creating, const Reque
   const std::lock_guard lock(creating);
   // First of all: what became of its files since is no matter of a repeated request.
   if (auto made = find_idempotent(*database, wanted, context.now()))
-    return answer_again(*database, *std::move(made), wanted);
+    return answer_again(context, *database, *std::move(made), wanted);
   if (is_retry(request) && wanted.idempotency_key.empty()) {
     const UnixTime since = context.now() - twin_window_seconds;
     if (auto twin = find_recent_twin(*database, wanted, since))
-      return json_response(write_job(with_config(*database, std::move(*twin))));
+      return json_response(write_job(shown(context, *database, std::move(*twin))));
   }
   check_task_name(*database, wanted.customer, wanted.task_name);
   check_file(context, *database, wanted.customer, wanted.training_file, "training_file");
@@ -137,7 +142,7 @@ Response create(const ServiceContext& context, std::mutex& creating, const Reque
     check_file(context, *database, wanted.customer, *wanted.validation_file, "validation_file");
   Job made = create_job(*database, wanted, context.now());
   context.poke_scheduler();
-  return json_response(write_job(with_config(*database, std::move(made))));
+  return json_response(write_job(shown(context, *database, std::move(made))));
 }
 
 // metadata[key]=value filters, metadata=null asks for jobs without any.
@@ -170,13 +175,13 @@ Response list(const ServiceContext& context, const Request& request) {
   }
   auto page = list_jobs(*database, request.customer.id, query);
   std::vector<JobWithConfig> jobs;
-  for (auto& job : page.items) jobs.push_back(with_config(*database, std::move(job)));
+  for (auto& job : page.items) jobs.push_back(shown(context, *database, std::move(job)));
   return json_response(write_job_list(jobs, page.has_more));
 }
 
 Response get(const ServiceContext& context, const Request& request) {
   auto database = context.databases.checkout();
-  return json_response(write_job(with_config(*database, job_of(*database, request))));
+  return json_response(write_job(shown(context, *database, job_of(*database, request))));
 }
 
 Response cancel(const ServiceContext& context, const Request& request) {
@@ -192,7 +197,7 @@ Response cancel(const ServiceContext& context, const Request& request) {
                     "job_already_final");
   spdlog::info("job {} cancelled", job.id);
   context.poke_scheduler();
-  return json_response(write_job(with_config(*database, std::move(after))));
+  return json_response(write_job(shown(context, *database, std::move(after))));
 }
 
 // Not 409, which clients take for "try again"; asking twice is no mistake.
@@ -214,7 +219,7 @@ Response change_pause(const ServiceContext& context, const Request& request, boo
     spdlog::info("job {} {}", job.id, pause ? "paused" : "resumed");
     context.poke_scheduler();
   }
-  return json_response(write_job(with_config(*database, after)));
+  return json_response(write_job(shown(context, *database, after)));
 }
 
 Response events(const ServiceContext& context, const Request& request) {

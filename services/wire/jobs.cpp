@@ -32,6 +32,11 @@ Json progress_of(const Job& job) {
           {"trained_tokens", job.trained_tokens}};
 }
 
+Json held_of(const JobWithConfig& with) {
+  if (!with.held) return nullptr;
+  return {{"code", with.held->code}, {"since", with.held->since}};
+}
+
 Json job_object(const JobWithConfig& with) {
   const Job& job = with.job;
   const Json hyperparameters = hyperparameters_of(with);
@@ -61,6 +66,7 @@ Json job_object(const JobWithConfig& with) {
       {"task", job.task_name},
       {"version", json_or_null(job.version)},
       {"progress", progress_of(job)},
+      {"held", held_of(with)},
       {"attempts", job.attempts},
       {"adapter", write_adapter(with.config)}};
   write_hyperparameters_at(Hyperparameter::Place::body, with.config, object);

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "services/service_context.h"
+#include "services/wire/backbones.h"
 #include "storage/records.h"
 #include "trainer/contract/specification.h"
 
@@ -31,9 +31,16 @@ struct JobRequest {
 // HttpError 400 that names the first mistake and lists the others; param is the path of the first.
 JobRequest parse_job_request(std::string_view body, const std::vector<BackboneInfo>& backbones);
 
+// Why a job waits that could run: the machine cannot train.
+struct Held {
+  std::string code;
+  UnixTime since = 0;
+};
+
 struct JobWithConfig {
   Job job;
   Specification config;  // of its first trial
+  std::optional<Held> held;
 };
 std::string write_job(const JobWithConfig& job);
 std::string write_job_list(const std::vector<JobWithConfig>& jobs, bool has_more);

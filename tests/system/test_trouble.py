@@ -73,7 +73,8 @@ def test_a_backbone_that_vanished_keeps_the_job_waiting_until_it_is_back(make_se
     job = service.submit(GOOD, "moods", epochs=1)
     graft.wait_until(lambda: "backbone" in service.request("GET", "/readyz").json()["checks"]["queue"], 60,
                      "word of the lost backbone")
-    assert service.job(job.id)["status"] == "queued"
+    waiting = service.job(job.id)
+    assert waiting["status"] == "queued" and waiting["held"]["code"] == "backbone_missing"
     assert any("cannot train at the moment" in message for message in service.messages(job.id))
     assert service.get("/healthz")["status"] == "ok"
     (copy / "model.safetensors").symlink_to(graft.BACKBONE / "model.safetensors")

@@ -14,6 +14,7 @@ export interface Job {
   task: string;
   version: number | null;
   progress: { step: number; total_steps: number; tokens_per_second: number } | null;
+  held: { code: string; since: number } | null; // it waits because the machine cannot train
   estimated_finish: number | null;
   trained_tokens: number | null;
   error: { code: string | null; message: string | null; param: string | null } | null;

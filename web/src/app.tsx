@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, hasKey, listBackbones, listJobs, listTasks, listVersions, rememberKey } from "./api";
 import type { Job, Task } from "./api";
-import { announcement, isActive } from "./format";
+import { announcement, duration, isActive } from "./format";
 import { FirstJob } from "./first_job";
 import { JobsTable } from "./jobs_table";
 import { KeyForm } from "./key_form";
@@ -98,6 +98,7 @@ export function App() {
     void poller.current?.wake();
   };
 
+  const held = seen?.jobs.find((job) => job.held)?.held;
   return (
     <>
       <Header seen={seen} trouble={trouble} onForget={() => useKey("")} />
@@ -106,6 +107,12 @@ export function App() {
         {trouble?.kind === "unreachable" && (
           <p class="trouble" role="alert">
             The daemon is not reachable. {seen ? "What you see may be out of date. " : ""}Trying again by itself.
+          </p>
+        )}
+        {held && trouble === null && (
+          <p class="trouble" role="alert">
+            Training has been held up for {duration(seen!.at - held.since)}: this machine cannot train ({held.code}). Jobs
+            wait, nothing is lost, and it tries again by itself; the log of the daemon says why.
           </p>
         )}
         {trouble?.kind === "refused" && <p class="trouble" role="alert">{trouble.message}</p>}

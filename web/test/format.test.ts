@@ -5,7 +5,7 @@ import { ago, announcement, bytes, duration, percent, progressShare, rate, timin
 function job(status: Status, more: Partial<Job> = {}): Job {
   return {
     id: "ftjob-1", created_at: 1000, started_at: null, finished_at: null, model: "minilm", status, task: "topics", version: null,
-    progress: null, estimated_finish: null, trained_tokens: null, error: null, ...more,
+    progress: null, estimated_finish: null, held: null, trained_tokens: null, error: null, ...more,
   };
 }
 
