@@ -93,8 +93,12 @@ void check_file_shape(const std::filesystem::path& path, const std::string& file
     check_json_line(*line, fault);
   } else {
     const auto header = read_separated_header(decoded.text, *format);
-    if (const auto* bad = std::get_if<HeaderFault>(&header))
-      fault.at(static_cast<std::size_t>(bad->line), bad->problem + ".");
+    if (const auto* bad = std::get_if<HeaderFault>(&header)) {
+      const auto where = static_cast<std::size_t>(bad->line);
+      // A quoted name may go on in lines that were not looked at above.
+      if (!is_utf8(bad->problem)) fault.at(where, "is not UTF-8.");
+      fault.at(where, bad->problem + ".");
+    }
   }
 }
 
