@@ -23,6 +23,8 @@ struct Wanted {
   std::vector<std::string> backbones;
   std::string listen = "127.0.0.1:8080";
   std::string cores = "auto", workers = "auto", worker_threads = "auto";
+  int connections = 1024;
+  std::string connections_per_address = "auto";
   std::string auth = "auto";
   std::string log_format = "text", log_level = "info";
   std::string worker_program;
@@ -114,6 +116,16 @@ Options::Options() {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   setting("listen", wanted.listen, "Address and port, [::1]:8080 for IPv6; port 0: any free one")
       ->type_name("ADDRESS:PORT")
+      ->capture_default_str();
+  setting("connections", wanted.connections, "Connections at a time, at most")
+      ->type_name("N")
+      ->check(CLI::Range(8, 65536))
+      ->capture_default_str();
+  setting("connections-per-address", wanted.connections_per_address,
+          "Of them those of one address; auto: a quarter. Behind a proxy, which is one address: as "
+          "many as --connections")
+      ->type_name("N")
+      ->check(number_or_auto(1, 65536))
       ->capture_default_str();
   setting("cores", wanted.cores,
           "For everything that graftd starts, all trainings together; auto: those that the machine "
@@ -318,6 +330,8 @@ Invocation check(Options& options, const std::filesystem::path& program_director
   config.cores = {parse_number_or_auto(wanted.cores), parse_number_or_auto(wanted.workers),
                   parse_number_or_auto(wanted.worker_threads)};
   config.device = wanted.device;
+  config.connections = wanted.connections;
+  config.connections_per_address = parse_number_or_auto(wanted.connections_per_address);
   config.precision = parse_precision(wanted.precision).value_or(Precision::automatic);
   config.worker_program = wanted.worker_program.empty()
                               ? program_directory / "graft-worker"

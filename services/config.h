@@ -31,7 +31,9 @@ struct Config {
   std::vector<BackboneOption> backbones;
   std::string listen_address = "127.0.0.1";  // without brackets
   std::uint16_t listen_port = 8080;
-  WantedCores cores;  // as asked for: plan_budget makes it fit the machine
+  int connections = 1024;                      // at a time
+  std::optional<int> connections_per_address;  // nullopt: a quarter of them
+  WantedCores cores;                           // as asked for: plan_budget makes it fit the machine
   AuthMode auth = AuthMode::keys_optional;
   LogFormat log_format = LogFormat::text;
   LogLevel log_level = LogLevel::info;

@@ -213,6 +213,9 @@ ServerOptions server_options(const Config& config, PredictClient& predict) {
   options.port = config.listen_port;
   options.handler_threads = static_cast<int>(std::max(8u, 2 * std::thread::hardware_concurrency()));
   options.drain_seconds = drain_seconds;
+  options.connection_limit = config.connections;
+  options.connections_per_address =
+      config.connections_per_address.value_or(std::max(1, config.connections / 4));
   options.access_log = [format = config.log_format](const AccessRecord& record) {
     log_access(record, format);
   };

@@ -53,15 +53,27 @@ std::optional<HttpError> header_error(const beast::error_code& error) {
 }  // namespace
 
 struct Session::Exchange {
-  explicit Exchange(SessionContext& shared) : context(shared) {}
+  Exchange(SessionContext& shared, const asio::ip::address& from)
+      : context(shared), address(from) {}
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
-  ~Exchange() { context.gathered -= gathered; }
+  ~Exchange() {
+    if (gathered == 0) return;
+    context.gathered -= gathered;
+    const auto same = context.gathered_from.find(address);
+    same->second -= gathered;
+    if (same->second == 0) context.gathered_from.erase(same);
+  }
 
   // Claims memory for bytes of the body, until the answer is out.
   void gather(std::uint64_t bytes) {
-    if (context.gathered + bytes > context.options.gathered_limit) throw too_many_bytes();
+    const auto same = context.gathered_from.find(address);
+    const std::uint64_t before = same == context.gathered_from.end() ? 0 : same->second;
+    if (context.gathered + bytes > context.options.gathered_limit ||
+        before + bytes > context.options.gathered_per_address)
+      throw too_many_bytes();
     context.gathered += bytes;
+    context.gathered_from[address] = before + bytes;
     gathered += bytes;
   }
   // A client that sends slower than the minimum rate, grace aside, is too slow.
@@ -73,6 +85,7 @@ struct Session::Exchange {
   }
 
   SessionContext& context;
+  const asio::ip::address& address;  // of the client
   Parser parser;
   Request request;
   std::string raw_path;
@@ -128,7 +141,7 @@ asio::awaitable<void> Session::run() {
 asio::awaitable<void> Session::refuse() {
   idle_ = false;
   try {
-    Exchange exchange(context_);
+    Exchange exchange(context_, address_);
     exchange.close_after = true;
     exchange.response =
         error_response(context_.options, HttpError(503, "Too many connections; try again soon."));
@@ -159,7 +172,7 @@ asio::awaitable<bool> Session::wait_for_request() {
 
 // Reads one request and answers it. False: the connection is to be closed.
 asio::awaitable<bool> Session::serve_request() {
-  Exchange exchange(context_);
+  Exchange exchange(context_, address_);
   exchange.request.request_id = new_identifier("req_");
   try {
     co_await read_header(exchange);

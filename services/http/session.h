@@ -13,6 +13,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <chrono>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,7 +35,9 @@ struct SessionContext {
   asio::thread_pool& pool;
   asio::thread_pool& own_lane;  // one thread, for Lane::own
   bool stopping = false;        // no further request on any connection
-  std::uint64_t gathered = 0;   // bytes of bodies in memory; socket thread
+  // Bytes of bodies in memory, all together and by who sent them; socket thread.
+  std::uint64_t gathered = 0;
+  std::map<asio::ip::address, std::uint64_t> gathered_from = {};
 };
 
 class Session {

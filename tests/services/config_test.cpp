@@ -162,6 +162,8 @@ TEST_CASE("mistakes are refused with the way out") {
   CHECK(holds(with("--device=tpu"), "neither auto nor cpu"));
   CHECK(holds(refusal({"--data-dir=/x", backbone}, {{"GRAFT_DEVICE", "cuda"}}), "GRAFT_DEVICE"));
   CHECK(holds(with("--log-level=loud"), "debug"));
+  CHECK(holds(with("--connections=3"), "--connections"));
+  CHECK(holds(with("--connections-per-address=few"), "neither auto nor a number"));
   CHECK(holds(with("--auth=maybe"), "required"));
   CHECK(holds(with("--wrokers=2"), "--wrokers"));
   CHECK(holds(refusal({"--data-dir=/x", backbone}, {{"GRAFT_WORKERS", "many"}}), "GRAFT_WORKERS"));

@@ -677,6 +677,24 @@ TEST_CASE("bodies in memory have a limit all together") {
   CHECK(second.ask(post("/echo", 900)).status == 200);
 }
 
+TEST_CASE("bodies in memory have a limit for each address, and another is served beside it") {
+  Router router;
+  Stuck stuck;
+  stuck.add(router);
+  add_echo(router);
+  ServerOptions options;
+  options.gathered_per_address = 1000;
+  RunningServer running(router, options);
+  Connection first(running.port()), second(running.port()), elsewhere(running.port(), 2);
+  first.send(post("/first", 800));
+  REQUIRE(stuck.first.wait());
+  CHECK(second.ask(post("/echo", 800)).status == 503);
+  CHECK(elsewhere.ask(post("/echo", 800)).status == 200);
+  stuck.release.give();
+  CHECK(first.read().body == "800");
+  CHECK(second.ask(post("/echo", 900)).status == 200);
+}
+
 TEST_CASE("without a key nobody fills the memory") {
   Router router;
   router.add(
