@@ -161,7 +161,15 @@ void Scheduler::State::note_machine_fault(const Run& run, WorkerEnd end, const s
 
 void Scheduler::State::settle_lane(const Run& run, const RunLane& lane, WorkerEnd end,
                                    const std::string& what, std::int64_t now) {
-  if (const std::optional<JobError> told = intake.failure_of(run.id, lane.lane)) {
+  if (std::optional<JobError> told = intake.failure_of(run.id, lane.lane)) {
+    if (told->code == "worker_error") {
+      // Whatever was thrown there: it may name this machine's files, so it is for its operator.
+      spdlog::error("run {}, job {}: {}", run.id, lane.job.id, told->message);
+      told->message =
+          "The training worker failed by an error of its own. Please tell the operator of this "
+          "service, whose log has it under " +
+          run.id + ".";
+    }
     settle_failure(lane, *told, what, now);
     return;
   }

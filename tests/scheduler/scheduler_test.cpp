@@ -291,6 +291,26 @@ TEST_CASE("a run without memory is tried again and fails its jobs at last, in th
   CHECK(service.job(id).attempts == 3);
 }
 
+TEST_CASE("what a worker threw is for the operator: the customer reads no path of this machine") {
+  Service service;
+  const std::string id = service.start_job();
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    const auto run = service.launcher.last();
+    FakeLauncher::write(run, Service::started());
+    FakeLauncher::write(run, RunFailed{"worker_error", "/srv/secret/states: bad address", ""});
+    service.launcher.exit(run, 1);
+    service.tick();
+    service.tick(30);
+  }
+  const Job job = service.job(id);
+  REQUIRE(job.status == JobStatus::failed);
+  CHECK(job.error->code == "worker_error");
+  CHECK(job.error->message.find("/srv") == std::string::npos);
+  CHECK(job.error->message.find("run_") != std::string::npos);
+  for (const Event& event : service.events(id))
+    CHECK(event.message.find("/srv") == std::string::npos);
+}
+
 TEST_CASE("a job whose worker is killed is queued again and succeeds") {
   Service service;
   const std::string id = service.start_job();
