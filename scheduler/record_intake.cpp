@@ -215,6 +215,8 @@ void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
 void RecordIntake::add_progress(Batch& batch, const Progress& progress, double time) {
   const RunLane* lane = batch.running_lane(progress.lane);
   if (lane == nullptr) return;
+  const auto& last = last_progress_[batch.run.id][progress.lane];
+  const bool told = last.step == progress.step && progress.step > 0;  // only the time left is new
   last_progress_[batch.run.id][progress.lane] = progress;
   std::optional<UnixTime> finish;
   if (all_finite({progress.eta_seconds, time}) && std::abs(progress.eta_seconds) < 1e9) {
@@ -223,6 +225,7 @@ void RecordIntake::add_progress(Batch& batch, const Progress& progress, double t
   const double pace = all_finite({progress.tokens_per_second}) ? progress.tokens_per_second : 0;
   update_progress(database_, lane->trial.id, {progress.step, progress.total_steps, pace},
                   progress.trained_tokens, finish);
+  if (told) return;
   MetricsEventData data;
   data.metrics = {{"train_loss", progress.train_loss}, {"train_accuracy", progress.train_accuracy}};
   if (data.metrics.get("train_loss")) {
@@ -300,6 +303,12 @@ void RecordIntake::publish(Batch& batch, const LaneFinished& finished) {
       spdlog::error("job {} failed: {}", lane->job.id, error.message);
     return;
   }
+  // What stays is the mean, not the last instant.
+  const JobProgress& reached = lane->job.progress;
+  if (all_finite({finished.metrics.tokens_per_second}))
+    update_progress(database_, lane->trial.id,
+                    {reached.step, reached.total_steps, finished.metrics.tokens_per_second},
+                    finished.metrics.trained_tokens, std::nullopt);
   const PublishOutcome outcome =
       publish_lane(database_, blobs_, *lane, finished, batch.directory, batch.now);
   if (outcome == PublishOutcome::published)

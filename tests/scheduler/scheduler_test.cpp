@@ -113,6 +113,9 @@ TEST_CASE("what a worker reports becomes events, progress, curve and checkpoints
   ready.total_steps = 100;
   FakeLauncher::write(run, ready);
   FakeLauncher::write(run, Service::progress(10), 1'000'010);
+  auto again = Service::progress(10);  // a new guess of the time left
+  again.eta_seconds = 28;
+  FakeLauncher::write(run, again, 1'000'012);
   FakeLauncher::write(run, Service::epoch_ended(1, 33));
   FakeLauncher::write(run, Notice{0, "warn", "two rows are equal"});
   service.tick(1);
@@ -140,7 +143,7 @@ TEST_CASE("what a worker reports becomes events, progress, curve and checkpoints
         R"("learning_rate":0.001,"tokens_per_second":5000.0,"eta_seconds":30.0})");
   CHECK(metrics[1].data ==
         R"({"step":33,"total_steps":100,"epoch":1,"train_loss":0.25,"train_accuracy":0.75,)"
-        R"("learning_rate":0.001,"tokens_per_second":5000.0,"eta_seconds":30.0,)"
+        R"("learning_rate":0.001,"tokens_per_second":5000.0,"eta_seconds":28.0,)"
         R"("valid_loss":0.5,"valid_accuracy":0.875,"valid_macro_f1":0.8})");
 
   const auto checkpoints = list_checkpoints(service.database, id, {});
@@ -198,6 +201,7 @@ TEST_CASE("a finished lane becomes a version with its result file, and the run i
   CHECK(job.status == JobStatus::succeeded);
   CHECK(job.version == 1);
   CHECK(job.trained_tokens == 1234);
+  CHECK(job.progress.tokens_per_second == 4321);  // the mean that the worker told
   const auto version =
       find_version_by_model(service.database, service.customer, job.fine_tuned_model.value());
   REQUIRE(version);

@@ -99,6 +99,9 @@ TEST_CASE("a second job of a known task name joins the task") {
   const Job first = a_queued_job(database, acme.id);
   const Job second = a_queued_job(database, acme.id);
   CHECK(first.task_id == second.task_id);
+  // Listed once there is something to use.
+  CHECK(list_tasks(database, acme.id, {}).items.empty());
+  publish_next(database);
   CHECK(list_tasks(database, acme.id, {}).items.size() == 1);
 }
 
