@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "storage/migrate.h"
@@ -36,6 +38,17 @@ void make_private_file(const std::filesystem::path& path) {
   ::close(file);
 }
 
+// Two that open a new database at once both switch it, and SQLite asks no busy handler then.
+void switch_to_log(sqlite3* handle) {
+  constexpr int pause_ms = 5;
+  for (int waited = 0;; waited += pause_ms) {
+    const int code = sqlite3_exec(handle, "PRAGMA journal_mode = WAL", nullptr, nullptr, nullptr);
+    if (code == SQLITE_OK) return;
+    if ((code & 0xff) != SQLITE_BUSY || waited >= busy_timeout_ms) throw_sqlite_error(handle);
+    std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
+  }
+}
+
 }  // namespace
 
 Database Database::open(const std::filesystem::path& path) {
@@ -50,8 +63,9 @@ Database Database::open(const std::filesystem::path& path) {
       throw_sqlite_error(handle);
     }
     sqlite3_busy_timeout(handle, busy_timeout_ms);
+    switch_to_log(handle);
     execute(handle,
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
             "PRAGMA recursive_triggers = ON");
     migrate(handle, embedded_migrations());
   } catch (const StorageError& error) {

@@ -63,8 +63,8 @@ std::string disposition_of(const std::string& filename) {
 }
 
 Response content(const ServiceContext& context, VerifiedBlobs& verified, const Request& request) {
-  auto database = context.databases.checkout();
-  const File file = file_of(context, *database, request);
+  // Hashing a big file takes its time: no connection is held meanwhile.
+  const File file = file_of(context, *context.databases.checkout(), request);
   if (!verified.check(context.blobs, file.sha256))
     throw HttpError(500,
                     "The stored bytes of '" + file.id +

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <latch>
 #include <set>
 #include <thread>
 
@@ -167,21 +168,28 @@ TEST_CASE(
 
 TEST_CASE("several threads may open and migrate one new database at the same moment") {
   ScratchDirectory directory;
-  std::atomic<int> opened = 0;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      Database database = Database::open(directory / "graft.db");
-      ensure_customer(database, "acme", noon);
-      ++opened;
-    });
+  for (int round = 0; round < 10; ++round) {
+    const auto path = directory / ("graft" + std::to_string(round) + ".db");
+    std::atomic<int> opened = 0;
+    std::vector<std::thread> threads;
+    std::latch together(4);
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        together.arrive_and_wait();
+        try {
+          Database database = Database::open(path);
+          ensure_customer(database, "acme", noon);
+          ++opened;
+        } catch (const StorageError& error) {
+          MESSAGE(std::string(error.what()));
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(opened == 4);
+    Database database = Database::open(path);
+    CHECK(number(database, "SELECT count(*) FROM customers") == 1);
   }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
-  CHECK(opened == 4);
-  Database database = Database::open(directory / "graft.db");
-  CHECK(number(database, "SELECT count(*) FROM customers") == 1);
 }
 
 TEST_CASE("states that no word names are refused by the schema itself") {
