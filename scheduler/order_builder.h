@@ -9,7 +9,7 @@
 #include "storage/blob_store.h"
 #include "storage/database.h"
 #include "storage/records.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 
 namespace graft {
 

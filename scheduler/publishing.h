@@ -10,7 +10,7 @@
 #include "storage/blob_store.h"
 #include "storage/database.h"
 #include "storage/records.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/record.h"
 
 namespace graft {
 

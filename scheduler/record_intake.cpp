@@ -14,7 +14,7 @@
 #include "storage/events.h"
 #include "storage/jobs.h"
 #include "storage/runs.h"
-#include "trainer/contract/protocol_events.h"
+#include "trainer/contract/metrics_event.h"
 
 namespace graft {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/record.h"
 
 namespace graft {
 

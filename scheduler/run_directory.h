@@ -1,4 +1,4 @@
-// One directory runs/<id>/: where the files of the run contract (trainer/contract/protocol.h) lie,
+// One directory runs/<id>/: where the files of the run contract (trainer/contract/order.h) lie,
 // and the ones that the scheduler writes. Paths only; what it holds is on disk. For the scheduler's
 // thread.
 #pragma once
@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 
 namespace graft {
 

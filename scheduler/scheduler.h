@@ -11,7 +11,7 @@
 #include "scheduler/launcher.h"
 #include "storage/blob_store.h"
 #include "storage/database.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 
 namespace graft {
 

@@ -19,7 +19,7 @@
 #include "scheduler/scheduler.h"
 #include "storage/jobs.h"
 #include "storage/records.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 
 namespace graft {
 

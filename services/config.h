@@ -14,7 +14,7 @@
 
 #include "scheduler/core_budget.h"
 #include "services/auth.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 
 namespace graft {
 

@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/prediction.h"
 
 namespace graft {
 

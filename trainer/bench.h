@@ -5,7 +5,7 @@
 #include <iosfwd>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 
 namespace graft {
 

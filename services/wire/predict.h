@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/prediction.h"
 
 namespace graft {
 

@@ -1,6 +1,6 @@
 // The header of a checkpoint. Refused with ProtocolError, or written again as it was read.
 #include "tests/fuzz/fuzz_target.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/checkpoint_header.h"
 
 GRAFT_FUZZ_TARGET(checkpoint_header) {
   using namespace graft;

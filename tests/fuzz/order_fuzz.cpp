@@ -1,6 +1,6 @@
 // An order as the daemon writes it. Refused with ProtocolError, or written again as it was read.
 #include "tests/fuzz/fuzz_target.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 
 GRAFT_FUZZ_TARGET(order) {
   using namespace graft;

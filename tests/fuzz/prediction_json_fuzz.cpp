@@ -2,7 +2,7 @@
 #include "services/http/router.h"
 #include "services/wire/predict.h"
 #include "tests/fuzz/fuzz_target.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/prediction.h"
 
 namespace graft {
 namespace {

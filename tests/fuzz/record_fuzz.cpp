@@ -1,6 +1,6 @@
 // A line of records.jsonl. Refused with ProtocolError, or written again as it was read.
 #include "tests/fuzz/fuzz_target.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/record.h"
 
 GRAFT_FUZZ_TARGET(record) {
   using namespace graft;

@@ -8,7 +8,8 @@
 #include "storage/migrate.h"
 #include "storage/statement.h"
 #include "tests/support/scratch_directory.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/metrics.h"
+#include "trainer/contract/specification.h"
 
 namespace graft {
 namespace {

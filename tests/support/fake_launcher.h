@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "scheduler/launcher.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/record.h"
 
 namespace graft {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tests/trainer/test_files.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 #include "trainer/durable/sha256.h"
 
 namespace graft {

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/provenance.h"
 #include "trainer/model/safetensors.h"
 #include "trainer/model/task_model.h"
 

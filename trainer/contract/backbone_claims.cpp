@@ -10,7 +10,7 @@
 
 #include "trainer/contract/backbone_identity.h"
 #include "trainer/contract/backbone_json.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/specification.h"
 
 namespace graft {
 namespace {

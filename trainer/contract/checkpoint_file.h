@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/checkpoint_header.h"
 
 namespace graft {
 

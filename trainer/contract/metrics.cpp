@@ -6,7 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "trainer/contract/protocol_json.h"
+#include "trainer/contract/members_json.h"
+#include "trainer/contract/metrics_members.h"
 
 namespace graft {
 namespace {

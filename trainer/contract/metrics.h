@@ -56,7 +56,7 @@ class Metrics {
 // validation numbers the later one counts.
 bool is_better(const Metrics& now, const Metrics& before);
 
-// A JSON object of those that are there, as storage keeps it. parse_: ProtocolError (protocol.h);
+// A JSON object of those that are there, as storage keeps it. parse_: ProtocolError;
 // unknown names are left out.
 std::string write_metrics_text(const Metrics& metrics);
 Metrics parse_metrics_text(std::string_view text);

@@ -7,8 +7,9 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "trainer/contract/members_json.h"
 #include "trainer/contract/names.h"
-#include "trainer/contract/protocol_json.h"
+#include "trainer/contract/specification_members.h"
 
 namespace graft {
 namespace {

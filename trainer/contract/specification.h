@@ -92,7 +92,7 @@ const Hyperparameter& hyperparameter(std::string_view name);  // must be there
 // What "auto" means: the tested defaults, held to the backbone's sizes. Sizes of 0: not known.
 Specification default_specification(const BackboneSummary& backbone);
 
-// JSON of all members, as storage keeps it. parse_: ProtocolError (protocol.h); members that are
+// JSON of all members, as storage keeps it. parse_: ProtocolError; members that are
 // not there keep their defaults.
 std::string write_specification(const Specification& specification);
 Specification parse_specification(std::string_view text);

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 #include "trainer/fast/thread_pool.h"
 
 namespace graft {

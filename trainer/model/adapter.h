@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/specification.h"
 #include "trainer/model/layers.h"
 
 namespace graft {

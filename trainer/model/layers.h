@@ -8,7 +8,7 @@
 #include <concepts>
 #include <type_traits>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/specification.h"
 
 namespace graft {
 

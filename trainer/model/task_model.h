@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 #include "trainer/model/adapter.h"
 #include "trainer/model/backbone.h"
 #include "trainer/model/batching.h"

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "trainer/bundle/export_adapterhub.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/prediction.h"
 #include "trainer/text/tokenizer.h"
 
 namespace graft {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 #include "trainer/contract/separated.h"
 
 namespace graft {

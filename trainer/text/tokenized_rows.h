@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "trainer/contract/prediction.h"
 #include "trainer/text/dataset.h"
 #include "trainer/text/tokenizer.h"
 

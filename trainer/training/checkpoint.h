@@ -15,7 +15,8 @@
 #include <string_view>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/checkpoint_header.h"
+#include "trainer/contract/order.h"
 #include "trainer/training/lane.h"
 
 namespace graft {

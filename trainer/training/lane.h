@@ -13,7 +13,10 @@
 #include <span>
 #include <vector>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/checkpoint_header.h"
+#include "trainer/contract/order.h"
+#include "trainer/contract/provenance.h"
+#include "trainer/contract/record.h"
 #include "trainer/fast/engine.h"
 #include "trainer/model/backbone.h"
 #include "trainer/model/task_model.h"

@@ -4,7 +4,7 @@
 #include <exception>
 #include <system_error>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/record.h"
 
 namespace graft {
 

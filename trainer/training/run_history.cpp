@@ -6,7 +6,7 @@
 #include <system_error>
 #include <type_traits>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/record.h"
 #include "trainer/durable/sha256.h"
 #include "trainer/text/mapped_file.h"
 

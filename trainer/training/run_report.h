@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/record.h"
 #include "trainer/durable/descriptor.h"
 
 namespace graft {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 #include "trainer/durable/descriptor.h"
 #include "trainer/text/log.h"
 

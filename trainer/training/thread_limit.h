@@ -1,4 +1,4 @@
-// The file `threads` of a run directory (trainer/contract/protocol.h), by which the scheduler
+// The file `threads` of a run directory (trainer/contract/order.h), by which the scheduler
 // shares the cores among runs: keeps a pool at the number that stands there. For the thread that
 // uses the pool.
 #pragma once

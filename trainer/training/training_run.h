@@ -7,7 +7,7 @@
 
 #include <functional>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 #include "trainer/training/run_report.h"
 
 namespace graft {

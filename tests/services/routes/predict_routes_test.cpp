@@ -7,7 +7,7 @@
 #include "services/http/server.h"
 #include "tests/services/http_client.h"
 #include "tests/services/route_fixture.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/prediction.h"
 
 namespace graft {
 namespace {

@@ -11,7 +11,8 @@
 #include "services/wire/json.h"
 #include "services/wire/names.h"
 #include "services/wire/predict.h"
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
+#include "trainer/contract/prediction.h"
 
 namespace graft {
 namespace {

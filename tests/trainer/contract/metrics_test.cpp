@@ -7,7 +7,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/record.h"
 
 namespace graft {
 

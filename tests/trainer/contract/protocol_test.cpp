@@ -1,5 +1,8 @@
 // What one program writes, the other reads back unchanged; what nobody wrote is refused by name.
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
+#include "trainer/contract/prediction.h"
+#include "trainer/contract/provenance.h"
+#include "trainer/contract/record.h"
 
 #include <doctest/doctest.h>
 

@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/order.h"
 
 namespace graft {
 namespace {

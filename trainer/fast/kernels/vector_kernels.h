@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string>
 
-#include "trainer/contract/protocol.h"
+#include "trainer/contract/specification.h"
 #include "trainer/model/dropout_rule.h"
 
 namespace graft {

@@ -1,6 +1,8 @@
-// The two visitors that turn the members of protocol_members.h into JSON and back, for protocol.cpp
-// alone. Unknown members are ignored, missing ones are errors by their path. A number that is not
-// finite travels as null. No state but the object each was made for: any thread may use its own.
+// The two visitors that turn the members of a struct into JSON and back, for this room alone:
+// describe(member, object), once for each struct, calls member(name, field) for each, so the two
+// directions cannot drift. Unknown members are ignored, missing ones are errors by their path. A
+// number that is not finite travels as null. No state but the object each was made for: any thread
+// may use its own.
 #pragma once
 
 #include <cmath>
@@ -14,11 +16,15 @@
 #include <utility>
 #include <vector>
 
-#include "trainer/contract/protocol_members.h"
+#include "trainer/contract/order.h"
 
 namespace graft {
 
 using Json = nlohmann::ordered_json;
+
+// T is Struct or const Struct: the same list serves reading and writing.
+template <class T, class Struct>
+concept Of = std::same_as<std::remove_const_t<T>, Struct>;
 
 // ---- Writing -----------------------------------------------------------------------------------
 

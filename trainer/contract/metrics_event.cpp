@@ -1,5 +1,5 @@
 // JSON of metrics events. No state: any thread may call.
-#include "trainer/contract/protocol_events.h"
+#include "trainer/contract/metrics_event.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
