@@ -6,7 +6,6 @@
 
 #include "scheduler/scheduler_state.h"
 #include "storage/files.h"
-#include "storage/jobs.h"
 #include "storage/runs.h"
 
 namespace graft {
@@ -14,9 +13,6 @@ namespace {
 
 // A blob is written before its row; so long it is left alone.
 constexpr std::chrono::seconds time_for_a_row{600};
-
-// What a cancelled job leaves of its training.
-constexpr std::int64_t cancelled_states_seconds = 30 * 24 * 3600;
 
 }  // namespace
 
@@ -27,7 +23,6 @@ void Scheduler::State::sweep(std::int64_t now, bool at_start) {
   const int runs = remove_other_runs(options.runs_directory, [&](const std::string& id) {
     return std::any_of(active.begin(), active.end(), [&](const Run& run) { return run.id == id; });
   });
-  forget_cancelled_states(database, now - cancelled_states_seconds);
   // At the start nobody else writes yet, and what is half written is of an earlier daemon.
   const auto referenced = [&](const std::string& sha256) {
     return is_blob_referenced(database, sha256, now);

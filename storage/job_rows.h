@@ -36,8 +36,4 @@ JobStatus derive_job(Database& database, std::int64_t job_row, UnixTime now);
 // Its part about progress: attempts, steps, tokens, speed; a job that has ended has no estimate.
 void sum_up_trials(Database& database, std::int64_t job_row);
 
-// Puts the state that a cancelled trial left on the job's list of checkpoints, once and when no run
-// has it any more. Within a Transaction of the caller.
-void list_last_checkpoint(Database& database, std::int64_t trial_row, UnixTime now);
-
 }  // namespace graft

@@ -18,9 +18,6 @@ bool change(Database& database, Statement& guarded_update, const NewEvent& event
   }
   derive_job(database, job_row(database, event.job_id), now);
   insert_event(database, event, now);
-  Statement trials(database, "SELECT id FROM trials WHERE job_id = ?",
-                   job_row(database, event.job_id));
-  while (trials.step()) list_last_checkpoint(database, trials.integer(0), now);
   transaction.commit();
   return true;
 }
@@ -56,8 +53,8 @@ bool fail_job(Database& database, std::string_view job_id, const JobError& error
 CancelOutcome cancel_job(Database& database, CustomerId customer, std::string_view id,
                          UnixTime now) {
   Statement update(database,
-                   "UPDATE trials SET status = 'cancelled', estimated_finish = NULL "
-                   "WHERE job_id = (SELECT id FROM jobs WHERE "
+                   "UPDATE trials SET status = 'cancelled', estimated_finish = NULL, "
+                   "checkpoint_sha256 = NULL WHERE job_id = (SELECT id FROM jobs WHERE "
                    "public_id = ? AND customer_id = ? AND finished_at IS NULL) "
                    "AND status IN ('queued', 'running', 'paused')",
                    id, customer);

@@ -85,8 +85,6 @@ struct CheckpointQuery {
 };
 Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                                   const CheckpointQuery& query);  // newest first
-std::optional<Checkpoint> find_checkpoint(Database& database, std::string_view job_id,
-                                          std::string_view id);
 std::vector<MetricPoint> list_metric_points(Database& database,
                                             std::string_view job_id);  // by step
 
@@ -112,13 +110,9 @@ bool requeue_trial(Database& database, std::string_view trial_id, const TrialRet
                    UnixTime now);
 // Not yet final → failed, with an event; the job fails where it was its last. False: already final.
 bool fail_trial(Database& database, std::string_view trial_id, const JobError& error, UnixTime now);
-// Where the trial's next run goes on from, or what a cancelled one leaves, which is one of the
-// job's checkpoints once no run has the trial any more. Trials that failed or succeeded keep none:
-// nothing is changed.
+// Where the trial's next run goes on from. Final trials keep none: nothing is changed.
 void keep_trial_checkpoint(Database& database, std::string_view trial_id, std::string_view sha256,
                            std::int64_t step);
-// What trials cancelled before then left is dropped; how many.
-int forget_cancelled_states(Database& database, UnixTime before);
 // What a job's trials make of it: running before queued before paused; once all are final, the best
 // that any of them came to.
 JobStatus derive_status(const std::vector<TrialStatus>& trials);

@@ -140,8 +140,6 @@ struct Checkpoint {
   std::int64_t step = 0;
   int epoch = 0;
   std::string metrics = "{}";  // a JSON object as text, which storage does not read into
-  // A blob, where training broken off for good left its state: of cancelled trials.
-  std::optional<std::string> state_sha256;
 };
 
 // One point of the training curve: what the result file lists.

@@ -52,18 +52,11 @@ void mark_run_running(Database& database, std::string_view run_id) {
 }
 
 void end_run(Database& database, std::string_view run_id, std::string_view outcome, UnixTime now) {
-  Transaction transaction(database);
   Statement(database,
             "UPDATE runs SET status = 'ended', ended_at = ?, outcome = ? "
             "WHERE public_id = ? AND ended_at IS NULL",
             now, outcome, run_id)
       .run();
-  Statement trials(database,
-                   "SELECT l.trial_id FROM runs r CROSS JOIN run_lanes l ON l.run_id = r.id "
-                   "WHERE r.public_id = ?",
-                   run_id);
-  while (trials.step()) list_last_checkpoint(database, trials.integer(0), now);
-  transaction.commit();
 }
 
 void set_records_offset(Database& database, std::string_view run_id, std::int64_t offset) {

@@ -221,7 +221,7 @@ void keep_trial_checkpoint(Database& database, std::string_view trial_id, std::s
                            std::int64_t step) {
   Statement(database,
             "UPDATE trials SET checkpoint_sha256 = ?, checkpoint_step = ? "
-            "WHERE public_id = ? AND status IN ('queued', 'running', 'paused', 'cancelled')",
+            "WHERE public_id = ? AND status IN ('queued', 'running', 'paused')",
             sha256, step, trial_id)
       .run();
 }

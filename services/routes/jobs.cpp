@@ -33,6 +33,13 @@ JobWithConfig shown(const ServiceContext& context, Database& database, Job job) 
   return {std::move(job), parse_specification(trials.front().specification), std::move(held)};
 }
 
+Job job_of(Database& database, const Request& request) {
+  const std::string& id = request.path_members.at("job_id");
+  auto job = find_job(database, request.customer.id, id);
+  if (!job) throw HttpError(404, "No such job: " + id, "job_not_found", "fine_tuning_job_id");
+  return std::move(*job);
+}
+
 void check_file(const ServiceContext& context, Database& database, CustomerId customer,
                 const std::string& id, const std::string& param) {
   const auto file = find_file(database, customer, id, context.now());
@@ -226,6 +233,17 @@ Response events(const ServiceContext& context, const Request& request) {
   return json_response(write_event_list(list_events(*database, job.id, query)));
 }
 
+Response checkpoints(const ServiceContext& context, const Request& request) {
+  CheckpointQuery query;
+  query.limit = query_integer(request, "limit", query.limit, 1, 100);
+  auto database = context.databases.checkout();
+  const Job job = job_of(*database, request);
+  query.after = query_cursor(request, [&](const std::string& id) {
+    return is_cursor(*database, InnerListing::checkpoints, job.id, id);
+  });
+  return json_response(write_checkpoint_list(list_checkpoints(*database, job.id, query), job));
+}
+
 }  // namespace
 
 void add_job_routes(Router& router, const ServiceContext& context) {
@@ -242,6 +260,10 @@ void add_job_routes(Router& router, const ServiceContext& context) {
   router.add("POST", job + "/resume",
              [&context](const Request& r) { return change_pause(context, r, false); });
   router.add("GET", job + "/events", [&context](const Request& r) { return events(context, r); })
+      .takes({"limit", "after"});
+  router
+      .add("GET", job + "/checkpoints",
+           [&context](const Request& r) { return checkpoints(context, r); })
       .takes({"limit", "after"});
 }
 

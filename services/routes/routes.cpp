@@ -4,7 +4,6 @@
 
 #include "storage/adapters.h"
 #include "storage/database.h"
-#include "storage/jobs.h"
 #include "storage/tasks.h"
 
 namespace graft {
@@ -12,7 +11,6 @@ namespace graft {
 void add_routes(Router& router, const ServiceContext& context, const Authenticator& authenticate) {
   add_file_routes(router, context);
   add_job_routes(router, context);
-  add_checkpoint_routes(router, context);
   add_model_routes(router, context);
   add_task_routes(router, context);
   add_adapter_routes(router, context, authenticate);
@@ -58,13 +56,6 @@ std::optional<std::string> query_cursor(const Request& request,
                         "it out for the first page.",
                     "unknown_cursor", "after");
   return id;
-}
-
-Job job_of(Database& database, const Request& request) {
-  const std::string& id = request.path_members.at("job_id");
-  auto job = find_job(database, request.customer.id, id);
-  if (!job) throw HttpError(404, "No such job: " + id, "job_not_found", "fine_tuning_job_id");
-  return std::move(*job);
 }
 
 Task task_of(Database& database, const Request& request) {

@@ -18,7 +18,6 @@ void add_routes(Router& router, const ServiceContext& context, const Authenticat
 // The rooms' parts of it, a noun each.
 void add_file_routes(Router& router, const ServiceContext& context);
 void add_job_routes(Router& router, const ServiceContext& context);
-void add_checkpoint_routes(Router& router, const ServiceContext& context);
 void add_model_routes(Router& router, const ServiceContext& context);
 void add_task_routes(Router& router, const ServiceContext& context);
 void add_adapter_routes(Router& router, const ServiceContext& context,
@@ -40,9 +39,6 @@ std::optional<std::string> query_text(const Request& request, std::string_view n
 std::optional<std::string> query_cursor(const Request& request,
                                         const std::function<bool(const std::string& id)>& is_item);
 
-// The job of the request's {job_id}: HttpError 404, the same whether it is unknown or another
-// customer's.
-Job job_of(Database& database, const Request& request);
 // The task of the request's {task}: HttpError 404, the same whether it is unknown or another
 // customer's.
 Task task_of(Database& database, const Request& request);

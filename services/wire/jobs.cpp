@@ -102,18 +102,14 @@ Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
   // Only the best epoch is kept, as the version; the others have a name to be told apart by.
   const std::string model = job.fine_tuned_model.value_or(
       model_stem(job) + job.id.substr(job.id.size() > 8 ? job.id.size() - 8 : 0));
-  return {
-      {"id", checkpoint.id},
-      {"object", "fine_tuning.job.checkpoint"},
-      {"created_at", checkpoint.created_at},
-      {"fine_tuned_model_checkpoint", model + ":ckpt-step-" + std::to_string(checkpoint.step)},
-      {"fine_tuning_job_id", checkpoint.job_id},
-      {"step_number", checkpoint.step},
-      {"epoch", checkpoint.epoch},
-      {"metrics", contract_metrics(checkpoint)},
-      {"content_url", checkpoint.state_sha256 ? Json("/v1/fine_tuning/jobs/" + job.id +
-                                                     "/checkpoints/" + checkpoint.id + "/content")
-                                              : Json(nullptr)}};
+  return {{"id", checkpoint.id},
+          {"object", "fine_tuning.job.checkpoint"},
+          {"created_at", checkpoint.created_at},
+          {"fine_tuned_model_checkpoint", model + ":ckpt-step-" + std::to_string(checkpoint.step)},
+          {"fine_tuning_job_id", checkpoint.job_id},
+          {"step_number", checkpoint.step},
+          {"epoch", checkpoint.epoch},
+          {"metrics", contract_metrics(checkpoint)}};
 }
 
 }  // namespace

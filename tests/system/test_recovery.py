@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 import signal
 import zipfile
@@ -100,25 +99,6 @@ def test_a_paused_job_waits_over_a_restart_and_goes_on_to_the_same_bytes(make_se
     service.wait_for(paused.id, "succeeded")
     assert resumed_at(service, paused.id)
     assert tensors(service, "broken") == tensors(service, "whole")
-
-
-def test_a_cancelled_job_leaves_its_last_checkpoint(make_service):
-    service = make_service()
-    job = service.submit(LONG, "topics", epochs=8)
-    wait_for_share(service, job.id, 0.2)
-    client = service.client()
-    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
-
-    def last():
-        checkpoints = client.fine_tuning.jobs.checkpoints.list(job.id).data
-        return checkpoints[0] if checkpoints and checkpoints[0].model_extra["content_url"] else None
-
-    checkpoint = graft.wait_until(last, 30, "the last checkpoint")
-    assert checkpoint.step_number > 0
-    state = service.request("GET", checkpoint.model_extra["content_url"])
-    assert state.status == 200
-    header = json.loads(state.body[8:8 + int.from_bytes(state.body[:8], "little")])
-    assert "lane.0.values" in header and f'"step":{checkpoint.step_number}' in header["__metadata__"]["graft_checkpoint"]
 
 
 def test_a_worker_program_that_does_not_start_pauses_the_queue_until_it_is_mended(make_service, tmp_path):

@@ -3,8 +3,6 @@
 #include "trainer/contract/specification.h"
 
 #include "storage/events.h"
-#include "storage/jobs.h"
-#include "storage/runs.h"
 
 namespace graft {
 namespace {
@@ -412,47 +410,6 @@ TEST_CASE("no task is named like an id, and an id answers for its own task") {
   CHECK(routes.call("GET", "/v1/tasks/" + made.task_id).json()["name"] == "mood");
   CHECK(create(made.task_id).status == 400);
   CHECK(create("file-sorter").status == 200);
-}
-
-TEST_CASE("what a cancelled job's training left is a checkpoint with its bytes") {
-  RouteFixture routes;
-  const auto id = routes.add_job(R"(, "task": "mood")");
-  const std::string path = jobs + ("/" + id), list = path + "/checkpoints";
-  {
-    auto database = routes.databases.checkout();
-    REQUIRE(enqueue_job(*database, id, routes.now));
-    const auto run = claim_next_job(*database, routes.now);
-    REQUIRE(run);
-    const auto trial = list_trials(*database, id).front().id;
-    const auto first = routes.blobs.put("state of step 30"), last = routes.blobs.put("of step 42");
-    Checkpoint epoch;
-    epoch.trial_id = trial;
-    epoch.step = 20;
-    epoch.epoch = 1;
-    insert_checkpoint(*database, epoch);
-    keep_trial_checkpoint(*database, trial, first.sha256, 30);
-    REQUIRE(routes.call("POST", path + "/cancel").status == 200);
-    CHECK(routes.call("GET", list).json()["data"].size() == 1);
-    // The worker has its last word after that.
-    keep_trial_checkpoint(*database, trial, last.sha256, 42);
-    end_run(*database, run->id, "cancelled", routes.now);
-  }
-  const auto kept = routes.call("GET", list).json()["data"];
-  REQUIRE(kept.size() == 2);
-  CHECK(kept[0]["step_number"] == 42);
-  CHECK(kept[0]["epoch"] == 2);
-  CHECK(kept[1]["content_url"].is_null());
-  const std::string url = kept[0]["content_url"];
-  const auto content = routes.call("GET", url);
-  CHECK(content.status == 200);
-  CHECK(content.body == "of step 42");
-  CHECK(routes.call_as(routes.rival_key, "GET", url).status == 404);
-  CHECK(routes.call("GET", list + "/" + std::string(kept[1]["id"]) + "/content")
-            .json()["error"]["code"] == "checkpoint_without_content");
-  auto database = routes.databases.checkout();
-  CHECK(forget_cancelled_states(*database, routes.now) == 0);
-  CHECK(forget_cancelled_states(*database, routes.now + 1) == 1);
-  CHECK(routes.call("GET", list).json()["data"][0]["content_url"].is_null());
 }
 
 TEST_CASE(
