@@ -14,6 +14,7 @@
 #include "scheduler/file_check.h"
 #include "scheduler/order_builder.h"
 #include "scheduler/scheduler_state.h"
+#include "storage/events.h"
 #include "storage/files.h"
 #include "storage/jobs.h"
 #include "storage/runs.h"
@@ -50,6 +51,7 @@ void Scheduler::tick(Moment now) {
     state.share_cores();  // before the new ones start: those that run make room
     for (Run& run : claimed) state.supervise(run, now.wall);
     if (now.monotonic - state.swept_at >= state.options.sweep_seconds) state.sweep(now.wall, false);
+    thin_events(state.database);
   } catch (const std::exception& error) {
     state.complain(std::string("the scheduler could not go on and tries again: ") + error.what());
   }

@@ -72,8 +72,8 @@ void fill(Database& database) {
   run("INSERT INTO job_metadata SELECT i, 1, 'stage', 'test' FROM n");
   run("INSERT INTO trials (public_id, job_id, number, status) "
       "SELECT 'trial_' || i, i, 0, iif(i % 10, 'failed', 'queued') FROM n");
-  run("INSERT INTO events (public_id, job_id, created_at, level, type, message) "
-      "SELECT 'ftevent-' || i, 1, i, 'info', 'message', 'm' FROM n");
+  run("INSERT INTO events (public_id, job_id, number, created_at, level, type, message) "
+      "SELECT 'ftevent-' || i, 1, i, i, 'info', 'message', 'm' FROM n");
   run("INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch) "
       "SELECT 'ftckpt_' || i, 1, 1, i, i, i FROM n");
   run("INSERT INTO metric_points (trial_id, step) SELECT i, 1 FROM n");
@@ -159,6 +159,11 @@ std::vector<Call> reading_calls() {
          const EventQuery query{.after = "ftevent-50000"};
          CHECK(list_events(d, "ftjob-1", query).items.at(0).id == "ftevent-49999");
        }},
+      {"list_events after one that is gone",
+       [](Database& d) {
+         const EventQuery query{.after = "ftevent-1-50000"};
+         CHECK(list_events(d, "ftjob-1", query).items.at(0).id == "ftevent-49999");
+       }},
       {"list_active_runs", [](Database& d) { CHECK(list_active_runs(d).empty()); }},
       {"list_lanes", [](Database& d) { CHECK(list_lanes(d, "run_9").size() == 1); }},
       {"list_tasks", [](Database& d) { CHECK(list_tasks(d, 1, {.limit = 20}).has_more); }},
@@ -223,6 +228,7 @@ std::vector<Call> writing_calls() {
          CHECK(fail_job(d, "ftjob-60000", {"c", "m", ""}, many));
        }},
       {"insert_event", [](Database& d) { insert_event(d, {.job_id = "ftjob-9"}, many); }},
+      {"thin_events", [](Database& d) { CHECK(thin_events(d)); }},
       {"update_progress", [](Database& d) { update_progress(d, "trial_9", {}, 0, {}); }},
       {"insert_metric_point", [](Database& d) { insert_metric_point(d, "trial_9", {.step = 2}); }},
       {"insert_checkpoint", [](Database& d) { insert_checkpoint(d, {.trial_id = "trial_9"}); }},
