@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::int64_t complaint_pause = 60;  // between equal lines in the log
 constexpr std::int64_t refused_pause = 300;   // of a trial whose backbone is not configured
-constexpr int most_admissions = 16;           // in one tick: each reads its files
+constexpr std::size_t most_admissions = 16;   // in one tick: each reads its files
 
 }  // namespace
 
@@ -65,14 +65,13 @@ MachineState Scheduler::machine() const {
 // ---- jobs ---------------------------------------------------------------------------------------
 
 void Scheduler::State::admit_new(std::int64_t now) {
-  int admitted = 0;
-  for (const Job& job : list_validating_jobs(database)) {
-    if (admit(job, now) && ++admitted == most_admissions) return;
-  }
+  // Those that cannot be checked now must not keep the ones behind them from it.
+  const std::vector<Job> jobs = list_validating_jobs(database, most_admissions, looked_at);
+  looked_at = jobs.size() == most_admissions ? jobs.back().id : "";
+  for (const Job& job : jobs) admit(job, now);
 }
 
-// False: it could not be checked now.
-bool Scheduler::State::admit(const Job& job, std::int64_t now) {
+void Scheduler::State::admit(const Job& job, std::int64_t now) {
   try {
     if (const std::optional<JobError> error = check_files(database, blobs, job)) {
       if (fail_job(database, job.id, *error, now))
@@ -80,10 +79,8 @@ bool Scheduler::State::admit(const Job& job, std::int64_t now) {
     } else if (enqueue_job(database, job.id, now)) {
       spdlog::info("job {} queued", job.id);
     }
-    return true;
   } catch (const std::exception& error) {
     complain("job " + job.id + " cannot be checked yet: " + error.what());
-    return false;
   }
 }
 

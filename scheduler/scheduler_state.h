@@ -78,6 +78,7 @@ struct Scheduler::State {
   std::int64_t monotonic = 0;                      // of this tick
   std::int64_t last_tick = 0;                      // of the one before; 0: none yet
   std::int64_t swept_at = 0;
+  std::string looked_at;  // the last new job of the tick before; empty: it came to the end
 
   // What keeps the machine from training.
   MachineState machine;
@@ -114,7 +115,7 @@ struct Scheduler::State {
 
   // ---- jobs ----
   void admit_new(std::int64_t now);
-  bool admit(const Job& job, std::int64_t now);
+  void admit(const Job& job, std::int64_t now);
   std::vector<Run> claim_queued(std::int64_t now);
   void launch(const Run& run, Supervision& supervision, std::int64_t now);
   Order build_order(const Run& run, const std::vector<RunLane>& lanes);

@@ -90,7 +90,8 @@ std::vector<MetricPoint> list_metric_points(Database& database,
 
 // ---- scheduler ----
 
-std::vector<Job> list_validating_jobs(Database& database);
+// Oldest first, at most `limit`; after the job of that id, or from the beginning (empty).
+std::vector<Job> list_validating_jobs(Database& database, int limit, std::string_view after = {});
 // validating_files → queued, with its event. False: no longer validating.
 bool enqueue_job(Database& database, std::string_view job_id, UnixTime now);
 // Any state that is not final → failed, with an error event. False: already final.

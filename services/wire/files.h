@@ -16,6 +16,6 @@ std::string write_file_list(const Page<File>& page);
 std::string write_model(const BackboneInfo& backbone);
 std::string write_model(const AdapterVersion& version, const Customer& customer);
 std::string write_model_list(const std::vector<BackboneInfo>& backbones,
-                             const std::vector<AdapterVersion>& versions, const Customer& customer);
+                             const Page<AdapterVersion>& versions, const Customer& customer);
 
 }  // namespace graft

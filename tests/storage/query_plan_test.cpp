@@ -61,13 +61,14 @@ void fill(Database& database) {
       hash + ", 1, 'f.csv', 'fine-tune', i FROM n");
   run("INSERT INTO tasks (public_id, customer_id, name, adapter_name, kind, created_at) "
       "SELECT 'task_' || i, 1, 'name' || i, 't_' || i, 'classification', i FROM n");
-  // Most jobs have failed, all over the same file; every tenth waits in the queue.
+  // Most jobs have failed, all over the same file; every tenth waits in the queue, every tenth to
+  // be checked.
   run("INSERT INTO jobs (public_id, customer_id, task_id, status, created_at, finished_at, model, "
       "backbone_sha256, training_file_id, seed, learning_rate_multiplier, has_metadata, "
       "idempotency_key, error_code) "
-      "SELECT 'ftjob-' || i, 1, 1 + i % 10, iif(i % 10, 'failed', 'queued'), i, iif(i % 10, i, "
-      "NULL), "
-      "'minilm', 'b', 1, i, 1, 1, 'key' || i, iif(i % 10, 'e', NULL) FROM n");
+      "SELECT 'ftjob-' || i, 1, 1 + i % 10, CASE i % 10 WHEN 0 THEN 'queued' WHEN 5 THEN "
+      "'validating_files' ELSE 'failed' END, i, iif(i % 5, i, NULL), "
+      "'minilm', 'b', 1, i, 1, 1, 'key' || i, iif(i % 5, 'e', NULL) FROM n");
   run("INSERT INTO job_metadata SELECT i, 1, 'team', 'team' || (i % 1000) FROM n");
   run("INSERT INTO job_metadata SELECT i, 1, 'stage', 'test' FROM n");
   run("INSERT INTO trials (public_id, job_id, number, status) "
@@ -147,7 +148,11 @@ std::vector<Call> reading_calls() {
       {"find_recent_twin",
        [twin](Database& d) { CHECK_FALSE(find_recent_twin(d, twin, many - 10)); }},
       {"list_trials", [](Database& d) { CHECK(list_trials(d, "ftjob-9").size() == 1); }},
-      {"list_validating_jobs", [](Database& d) { CHECK(list_validating_jobs(d).empty()); }},
+      {"list_validating_jobs",
+       [](Database& d) {
+         CHECK(list_validating_jobs(d, 16).size() == 16);
+         CHECK(list_validating_jobs(d, 16, "ftjob-50005").at(0).id == "ftjob-50015");
+       }},
       {"list_checkpoints",
        [](Database& d) {
          CHECK(list_checkpoints(d, "ftjob-1", {.after = "ftckpt_50000"}).items.at(0).step == 49999);
@@ -186,7 +191,13 @@ std::vector<Call> reading_calls() {
       {"find_version_by_model",
        [](Database& d) { CHECK(find_version_by_model(d, 1, "ft:50000")); }},
       {"list_models of a customer with none",
-       [](Database& d) { CHECK(list_models(d, 2).empty()); }},
+       [](Database& d) { CHECK(list_models(d, 2).items.empty()); }},
+      {"list_models",
+       [](Database& d) {
+         const ModelQuery query{.after = "ft:50000", .limit = 20};
+         CHECK(list_models(d, 1, query).items.at(0).model_id == "ft:49999");
+       }},
+      {"check_readable", [](Database& d) { check_readable(d); }},
       {"authenticate", [](Database& d) { CHECK_FALSE(authenticate(d, "graft_nobody", noon)); }},
   };
 }
