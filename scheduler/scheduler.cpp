@@ -52,6 +52,7 @@ void Scheduler::tick(Moment now) {
     for (Run& run : claimed) state.supervise(run, now.wall);
     if (now.monotonic - state.swept_at >= state.options.sweep_seconds) state.sweep(now.wall, false);
     thin_events(state.database);
+    give_out_checkpoints(state.database, state.blobs, now.wall);
   } catch (const std::exception& error) {
     state.complain(std::string("the scheduler could not go on and tries again: ") + error.what());
   }

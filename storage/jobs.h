@@ -82,6 +82,7 @@ std::vector<Trial> list_trials(Database& database, std::string_view job_id);
 struct CheckpointQuery {
   std::optional<std::string> after;
   int limit = 10;
+  UnixTime now = 0;  // files that have expired by then are not told
 };
 Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                                   const CheckpointQuery& query);  // newest first
@@ -111,7 +112,8 @@ bool requeue_trial(Database& database, std::string_view trial_id, const TrialRet
                    UnixTime now);
 // Not yet final → failed, with an event; the job fails where it was its last. False: already final.
 bool fail_trial(Database& database, std::string_view trial_id, const JobError& error, UnixTime now);
-// Where the trial's next run goes on from. Final trials keep none: nothing is changed.
+// Where the trial's next run goes on from, or what its customer gets of it
+// (storage/last_checkpoints.h). One that has succeeded has its version: nothing is changed.
 void keep_trial_checkpoint(Database& database, std::string_view trial_id, std::string_view sha256,
                            std::int64_t step);
 // What a job's trials make of it: running before queued before paused; once all are final, the best
@@ -125,6 +127,9 @@ std::optional<Job> find_job_of_any_customer(Database& database, std::string_view
 void update_progress(Database& database, std::string_view trial_id, const JobProgress& progress,
                      std::int64_t trained_tokens, std::optional<UnixTime> estimated_finish);
 void insert_metric_point(Database& database, std::string_view trial_id, const MetricPoint& point);
-void insert_checkpoint(Database& database, const Checkpoint& checkpoint);  // id is made here
+// Its id is made here. Of a step that is told already the newer numbers and file count; none of
+// either change nothing.
+void insert_checkpoint(Database& database, const Checkpoint& checkpoint,
+                       const std::optional<std::string>& file_id = std::nullopt);
 
 }  // namespace graft

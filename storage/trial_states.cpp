@@ -198,7 +198,7 @@ bool fail_trial(Database& database, std::string_view trial_id, const JobError& e
   const int changed =
       Statement(database,
                 "UPDATE trials SET status = 'failed', estimated_finish = NULL, last_end = ?2, "
-                "checkpoint_sha256 = NULL, error_code = ?1, error_message = ?2, error_param = ?3 "
+                "error_code = ?1, error_message = ?2, error_param = ?3 "
                 "WHERE id = ?4 AND status IN ('queued', 'running', 'paused')",
                 error.code, error.message, param, row.trial)
           .run();
@@ -221,7 +221,7 @@ void keep_trial_checkpoint(Database& database, std::string_view trial_id, std::s
                            std::int64_t step) {
   Statement(database,
             "UPDATE trials SET checkpoint_sha256 = ?, checkpoint_step = ? "
-            "WHERE public_id = ? AND status IN ('queued', 'running', 'paused')",
+            "WHERE public_id = ? AND status <> 'succeeded'",
             sha256, step, trial_id)
       .run();
 }

@@ -230,6 +230,7 @@ Response events(const ServiceContext& context, const Request& request) {
 
 Response checkpoints(const ServiceContext& context, const Request& request) {
   CheckpointQuery query;
+  query.now = context.now();
   query.limit = query_integer(request, "limit", query.limit, 1, 100);
   auto database = context.databases.checkout();
   const Job job = job_of(*database, request);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "storage/events.h"
+#include "storage/last_checkpoints.h"
 #include "tests/storage/scratch.h"
 
 using namespace graft;
@@ -157,6 +158,8 @@ std::vector<Call> reading_calls() {
        [](Database& d) {
          CHECK(list_checkpoints(d, "ftjob-1", {.after = "ftckpt_50000"}).items.at(0).step == 49999);
        }},
+      {"list_ended_trials_with_checkpoint",
+       [](Database& d) { CHECK(list_ended_trials_with_checkpoint(d, 8).empty()); }},
       {"list_metric_points",
        [](Database& d) { CHECK(list_metric_points(d, "ftjob-9").size() == 1); }},
       {"list_events",
