@@ -91,7 +91,9 @@ std::vector<Run> Scheduler::State::claim_queued(std::int64_t now) {
   std::vector<Run> active = list_active_runs(database);
   while (active.size() < static_cast<std::size_t>(std::max(options.workers, 1)) &&
          has_core_for_another(active) && may_claim(active)) {
-    std::optional<Run> run = claim_next_job(database, now, machine.paused);
+    std::optional<Run> run = claim_next_job(
+        database, now,
+        {.quiet = machine.paused, .most_jobs = machine.paused ? 1 : options.jobs_per_run});
     if (!run) {
       if (machine.paused && machine.code != "disk_full") machine_works();  // nobody waits for it
       break;
@@ -123,12 +125,14 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
                   .never_began = true},
                  now);
     } else {
-      for (const RunLane& lane : lanes) {
-        if (fail_trial(database, lane.trial.id, refused.error(), now))
-          spdlog::info("job {} failed: {} ({})", lane.job.id, refused.error().message,
-                       refused.error().code);
-      }
+      for (const RunLane& lane : lanes) refuse(lane, refused.error(), now);
     }
+    close_run(run, refused.error().code, now);
+    return;
+  } catch (const LaneRefused& refused) {
+    // The others are claimed again at once, without it.
+    refuse(lanes[refused.lane()], refused.error(), now);
+    return_all(run, {.its_own_fault = false, .never_began = true}, now);
     close_run(run, refused.error().code, now);
     return;
   }
@@ -159,7 +163,13 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
                  lane.trial.attempts, threads_of(run).now);
 }
 
-// Throws JobRefused where the job can never be trained as it is.
+void Scheduler::State::refuse(const RunLane& lane, const JobError& error, std::int64_t now) {
+  if (fail_trial(database, lane.trial.id, error, now))
+    spdlog::info("job {} failed: {} ({})", lane.job.id, error.message, error.code);
+}
+
+// Throws JobRefused where none of its jobs, which are all on one backbone, can ever be trained as
+// they are; LaneRefused where one cannot.
 Order Scheduler::State::build_order(const Run& run, const std::vector<RunLane>& lanes) {
   const Job& job = lanes.front().job;
   const std::optional<BackboneLocation> backbone = find_backbone(job.model);

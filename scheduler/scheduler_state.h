@@ -55,6 +55,17 @@ inline bool any_wanted(const std::vector<RunLane>& lanes) {
   return std::any_of(lanes.begin(), lanes.end(), is_wanted);
 }
 
+// Its worker trains on although the trial is to train no more, or not now.
+inline bool has_left(const RunLane& lane) {
+  return lane.trial.status == TrialStatus::paused || lane.trial.status == TrialStatus::cancelled ||
+         lane.trial.status == TrialStatus::queued;
+}
+// Trials of several jobs: none of them is to pay for another.
+inline bool is_shared(const std::vector<RunLane>& lanes) {
+  return std::any_of(lanes.begin(), lanes.end(),
+                     [&](const RunLane& lane) { return lane.job.id != lanes.front().job.id; });
+}
+
 bool is_disk_full(const std::exception& error);
 
 struct Scheduler::State {
@@ -100,6 +111,7 @@ struct Scheduler::State {
   void stop_unwanted(const Run& run, const std::vector<RunLane>& lanes, Supervision& supervision);
   void end_silent(const Run& run, Supervision& supervision, std::int64_t now);
   void settle(const Run& run, const WorkerState& state, bool ever_started, std::int64_t now);
+  void settle_company(const Run& run, const std::vector<RunLane>& lanes, std::int64_t now);
   void settle_lane(const Run& run, const RunLane& lane, WorkerEnd end, const std::string& what,
                    std::int64_t now);
   void settle_failure(const RunLane& lane, const JobError& error, const std::string& what,
@@ -118,6 +130,7 @@ struct Scheduler::State {
   void admit(const Job& job, std::int64_t now);
   std::vector<Run> claim_queued(std::int64_t now);
   void launch(const Run& run, Supervision& supervision, std::int64_t now);
+  void refuse(const RunLane& lane, const JobError& error, std::int64_t now);
   Order build_order(const Run& run, const std::vector<RunLane>& lanes);
 
   // ---- the machine (machine_trouble.cpp) ----

@@ -23,6 +23,7 @@ struct Wanted {
   std::vector<std::string> backbones;
   std::string listen = "127.0.0.1:8080";
   std::string cores = "auto", workers = "auto", worker_threads = "auto";
+  int jobs_per_run = 1;
   std::string auth = "auto";
   std::string log_format = "text", log_level = "info";
   std::string worker_program;
@@ -129,6 +130,11 @@ Options::Options() {
           "Threads of each training, at most; auto: a job alone gets all cores, several share them")
       ->type_name("N")
       ->check(number_or_auto(1, 1024))
+      ->capture_default_str();
+  setting("jobs-per-run", wanted.jobs_per_run,
+          "Queued jobs on one backbone that one training may learn side by side, at most")
+      ->type_name("N")
+      ->check(CLI::Range(1, 16))
       ->capture_default_str();
   setting("auth", wanted.auth,
           "Who needs a key: auto (nobody; only on loopback), required (everybody), off (keys are "
@@ -317,6 +323,7 @@ Invocation check(Options& options, const std::filesystem::path& program_director
   check_auth(wanted, config);
   config.cores = {parse_number_or_auto(wanted.cores), parse_number_or_auto(wanted.workers),
                   parse_number_or_auto(wanted.worker_threads)};
+  config.jobs_per_run = wanted.jobs_per_run;
   config.device = wanted.device;
   config.precision = parse_precision(wanted.precision).value_or(Precision::automatic);
   config.worker_program = wanted.worker_program.empty()

@@ -32,6 +32,7 @@ struct Config {
   std::string listen_address = "127.0.0.1";  // without brackets
   std::uint16_t listen_port = 8080;
   WantedCores cores;  // as asked for: plan_budget makes it fit the machine
+  int jobs_per_run = 1;
   AuthMode auth = AuthMode::keys_optional;
   LogFormat log_format = LogFormat::text;
   LogLevel log_level = LogLevel::info;

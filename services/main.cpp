@@ -141,6 +141,7 @@ SchedulerLoop::Options scheduler_options(const Config& config, const CoreBudget&
   options.scheduler.cores = budget.cores;
   options.scheduler.workers = budget.workers;
   options.scheduler.worker_threads = budget.worker_threads;
+  options.scheduler.jobs_per_run = config.jobs_per_run;
   options.scheduler.device = config.device;
   options.scheduler.precision = config.precision;
   options.scheduler.program_version = GRAFT_VERSION;

@@ -100,7 +100,7 @@ bool fail_job(Database& database, std::string_view job_id, const JobError& error
 
 // Why a trial goes back to the queue.
 struct TrialReturn {
-  std::string reason;         // for people: how its run ended and what follows
+  std::string reason;         // for people: how its run ended and what follows; empty: not told
   UnixTime not_before = 0;    // nothing is tried before; at most longest_back_off away
   bool its_own_fault = true;  // counts as a failure
   bool never_began = false;   // the attempt is taken back

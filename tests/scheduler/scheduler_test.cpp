@@ -450,8 +450,6 @@ TEST_CASE("a job whose file is damaged fails before it is queued, naming the fil
 
 TEST_CASE("new jobs that cannot be checked now keep nobody behind them from it") {
   Service service;
-  service.options.workers = 0;
-  service.restart();
   std::vector<std::string> stuck;
   for (int i = 0; i < 20; ++i) {
     stuck.push_back(service.submit());

@@ -219,6 +219,11 @@ std::vector<Call> writing_calls() {
        [](Database& d) {
          CHECK(list_lanes(d, claim_next_job(d, many).value().id).at(0).job.id == "ftjob-10");
        }},
+      {"claim_next_job with others on its backbone",
+       [](Database& d) {
+         const Run run = claim_next_job(d, many, {.most_jobs = 4}).value();
+         CHECK(list_lanes(d, run.id).size() == 4);
+       }},
       {"publish_version",
        [](Database& d) {
          CHECK(publish_version(d,
