@@ -8,7 +8,8 @@ namespace graft {
 
 void Scheduler::State::machine_fails(const std::string& code, const std::string& reason,
                                      std::int64_t now) {
-  ++failed_probes;
+  // Runs that fall together are one look.
+  if (!machine.paused || monotonic >= probe_at) ++failed_probes;
   const std::int64_t pause = probe_pause_seconds(failed_probes);
   probe_at = monotonic + pause;
   probe.clear();

@@ -57,7 +57,13 @@ std::vector<LaneOrder> build_lanes(Database& database, const BlobStore& blobs,
                                    const std::vector<RunLane>& lanes) {
   std::vector<LaneOrder> orders;
   orders.reserve(lanes.size());
-  for (const RunLane& lane : lanes) orders.push_back(build_lane(database, blobs, lane));
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    try {
+      orders.push_back(build_lane(database, blobs, lanes[i]));
+    } catch (const JobRefused& refused) {
+      throw LaneRefused(i, refused.error());
+    }
+  }
   return orders;
 }
 

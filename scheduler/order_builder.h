@@ -2,6 +2,7 @@
 // Reads the database, writes nothing. For the scheduler's thread.
 #pragma once
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -24,8 +25,21 @@ class JobRefused : public std::runtime_error {
   JobError error_;
 };
 
-// The lanes of `order`, in order; the rest of `order` is the caller's.
-// Throws JobRefused where a file is gone or a configuration means nothing to this program.
+// The same of one lane of a run; the others may be fine.
+class LaneRefused : public std::runtime_error {
+ public:
+  LaneRefused(std::size_t lane, const JobError& error)
+      : std::runtime_error(error.message), lane_(lane), error_(error) {}
+  std::size_t lane() const { return lane_; }  // its place in the list
+  const JobError& error() const { return error_; }
+
+ private:
+  std::size_t lane_;
+  JobError error_;
+};
+
+// The lanes of `order`, in order, of one job or of several; the rest of `order` is the caller's.
+// Throws LaneRefused where a file is gone or a configuration means nothing to this program.
 std::vector<LaneOrder> build_lanes(Database& database, const BlobStore& blobs,
                                    const std::vector<RunLane>& lanes);
 

@@ -243,7 +243,8 @@ void RecordIntake::add_progress(Batch& batch, const Progress& progress, double t
                               std::to_string(progress.total_steps) +
                               ": training loss=" + fixed(progress.train_loss, 4);
   insert_event(database_,
-               {lane->job.id, EventLevel::info, "metrics", message, write_metrics_event_data(data)},
+               {lane->job.id, EventLevel::info, "metrics", message, write_metrics_event_data(data),
+                /*passing=*/true},
                batch.now);
 }
 

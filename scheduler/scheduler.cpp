@@ -14,6 +14,7 @@
 #include "scheduler/file_check.h"
 #include "scheduler/order_builder.h"
 #include "scheduler/scheduler_state.h"
+#include "storage/events.h"
 #include "storage/files.h"
 #include "storage/jobs.h"
 #include "storage/runs.h"
@@ -23,7 +24,7 @@ namespace {
 
 constexpr std::int64_t complaint_pause = 60;  // between equal lines in the log
 constexpr std::int64_t refused_pause = 300;   // of a trial whose backbone is not configured
-constexpr int most_admissions = 16;           // in one tick: each reads its files
+constexpr std::size_t most_admissions = 16;   // in one tick: each reads its files
 
 }  // namespace
 
@@ -50,6 +51,8 @@ void Scheduler::tick(Moment now) {
     state.share_cores();  // before the new ones start: those that run make room
     for (Run& run : claimed) state.supervise(run, now.wall);
     if (now.monotonic - state.swept_at >= state.options.sweep_seconds) state.sweep(now.wall, false);
+    thin_events(state.database);
+    give_out_checkpoints(state.database, state.blobs, now.wall);
   } catch (const std::exception& error) {
     state.complain(std::string("the scheduler could not go on and tries again: ") + error.what());
   }
@@ -63,14 +66,13 @@ MachineState Scheduler::machine() const {
 // ---- jobs ---------------------------------------------------------------------------------------
 
 void Scheduler::State::admit_new(std::int64_t now) {
-  int admitted = 0;
-  for (const Job& job : list_validating_jobs(database)) {
-    if (admit(job, now) && ++admitted == most_admissions) return;
-  }
+  // Those that cannot be checked now must not keep the ones behind them from it.
+  const std::vector<Job> jobs = list_validating_jobs(database, most_admissions, looked_at);
+  looked_at = jobs.size() == most_admissions ? jobs.back().id : "";
+  for (const Job& job : jobs) admit(job, now);
 }
 
-// False: it could not be checked now.
-bool Scheduler::State::admit(const Job& job, std::int64_t now) {
+void Scheduler::State::admit(const Job& job, std::int64_t now) {
   try {
     if (const std::optional<JobError> error = check_files(database, blobs, job)) {
       if (fail_job(database, job.id, *error, now))
@@ -78,10 +80,8 @@ bool Scheduler::State::admit(const Job& job, std::int64_t now) {
     } else if (enqueue_job(database, job.id, now)) {
       spdlog::info("job {} queued", job.id);
     }
-    return true;
   } catch (const std::exception& error) {
     complain("job " + job.id + " cannot be checked yet: " + error.what());
-    return false;
   }
 }
 
@@ -91,9 +91,12 @@ std::vector<Run> Scheduler::State::claim_queued(std::int64_t now) {
   std::vector<Run> active = list_active_runs(database);
   while (active.size() < static_cast<std::size_t>(std::max(options.workers, 1)) &&
          has_core_for_another(active) && may_claim(active)) {
-    std::optional<Run> run = claim_next_job(database, now, machine.paused);
+    std::optional<Run> run = claim_next_job(
+        database, now,
+        {.quiet = machine.paused, .most_jobs = machine.paused ? 1 : options.jobs_per_run});
     if (!run) {
-      if (machine.paused && machine.code != "disk_full") machine_works();  // nobody waits for it
+      if (machine.paused && (machine.code != "disk_full" || has_room()))
+        machine_works();  // nobody waits for it
       break;
     }
     supervised[run->id].launch_due = true;
@@ -123,12 +126,14 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
                   .never_began = true},
                  now);
     } else {
-      for (const RunLane& lane : lanes) {
-        if (fail_trial(database, lane.trial.id, refused.error(), now))
-          spdlog::info("job {} failed: {} ({})", lane.job.id, refused.error().message,
-                       refused.error().code);
-      }
+      for (const RunLane& lane : lanes) refuse(lane, refused.error(), now);
     }
+    close_run(run, refused.error().code, now);
+    return;
+  } catch (const LaneRefused& refused) {
+    // The others are claimed again at once, without it.
+    refuse(lanes[refused.lane()], refused.error(), now);
+    return_all(run, {.its_own_fault = false, .never_began = true}, now);
     close_run(run, refused.error().code, now);
     return;
   }
@@ -145,6 +150,8 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
     return_all(run,
                {.reason = full ? "the service's disk is full; training begins once there is room"
                                : "the training worker could not be started; it is tried again",
+                // Another one is tried first, should this one be the trouble.
+                .not_before = now + probe_pause_seconds(failed_probes) + 1,
                 .its_own_fault = false,
                 .never_began = true},
                now);
@@ -159,7 +166,13 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
                  lane.trial.attempts, threads_of(run).now);
 }
 
-// Throws JobRefused where the job can never be trained as it is.
+void Scheduler::State::refuse(const RunLane& lane, const JobError& error, std::int64_t now) {
+  if (fail_trial(database, lane.trial.id, error, now))
+    spdlog::info("job {} failed: {} ({})", lane.job.id, error.message, error.code);
+}
+
+// Throws JobRefused where none of its jobs, which are all on one backbone, can ever be trained as
+// they are; LaneRefused where one cannot.
 Order Scheduler::State::build_order(const Run& run, const std::vector<RunLane>& lanes) {
   const Job& job = lanes.front().job;
   const std::optional<BackboneLocation> backbone = find_backbone(job.model);

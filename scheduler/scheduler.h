@@ -31,6 +31,7 @@ struct SchedulerOptions {
   int worker_threads = 2;  // threads of each, at most
   std::string device = "auto";
   Precision precision = Precision::automatic;
+  int jobs_per_run = 1;        // queued jobs on one backbone that share a worker, at most
   int max_failures = 3;        // ends by a trial's own fault before it fails
   int stop_grace_seconds = 5;  // between asking a worker to stop and ending it
   int sweep_seconds = 60;      // between two looks for bytes that nothing needs

@@ -55,6 +55,17 @@ inline bool any_wanted(const std::vector<RunLane>& lanes) {
   return std::any_of(lanes.begin(), lanes.end(), is_wanted);
 }
 
+// Its worker trains on although the trial is to train no more, or not now.
+inline bool has_left(const RunLane& lane) {
+  return lane.trial.status == TrialStatus::paused || lane.trial.status == TrialStatus::cancelled ||
+         lane.trial.status == TrialStatus::queued;
+}
+// Trials of several jobs: none of them is to pay for another.
+inline bool is_shared(const std::vector<RunLane>& lanes) {
+  return std::any_of(lanes.begin(), lanes.end(),
+                     [&](const RunLane& lane) { return lane.job.id != lanes.front().job.id; });
+}
+
 bool is_disk_full(const std::exception& error);
 
 struct Scheduler::State {
@@ -78,6 +89,7 @@ struct Scheduler::State {
   std::int64_t monotonic = 0;                      // of this tick
   std::int64_t last_tick = 0;                      // of the one before; 0: none yet
   std::int64_t swept_at = 0;
+  std::string looked_at;  // the last new job of the tick before; empty: it came to the end
 
   // What keeps the machine from training.
   MachineState machine;
@@ -99,6 +111,7 @@ struct Scheduler::State {
   void stop_unwanted(const Run& run, const std::vector<RunLane>& lanes, Supervision& supervision);
   void end_silent(const Run& run, Supervision& supervision, std::int64_t now);
   void settle(const Run& run, const WorkerState& state, bool ever_started, std::int64_t now);
+  void settle_company(const Run& run, const std::vector<RunLane>& lanes, std::int64_t now);
   void settle_lane(const Run& run, const RunLane& lane, WorkerEnd end, const std::string& what,
                    std::int64_t now);
   void settle_failure(const RunLane& lane, const JobError& error, const std::string& what,
@@ -114,9 +127,10 @@ struct Scheduler::State {
 
   // ---- jobs ----
   void admit_new(std::int64_t now);
-  bool admit(const Job& job, std::int64_t now);
+  void admit(const Job& job, std::int64_t now);
   std::vector<Run> claim_queued(std::int64_t now);
   void launch(const Run& run, Supervision& supervision, std::int64_t now);
+  void refuse(const RunLane& lane, const JobError& error, std::int64_t now);
   Order build_order(const Run& run, const std::vector<RunLane>& lanes);
 
   // ---- the machine (machine_trouble.cpp) ----

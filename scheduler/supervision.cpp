@@ -71,11 +71,13 @@ void Scheduler::State::supervise_worker(Run& run, Supervision& supervision, std:
   settle(run, worker, ever_started, now);
 }
 
-// A worker whose trials have all ended ends by itself, and is helped where it does not; one whose
-// trials were cancelled or paused is asked at once, and leaves a checkpoint.
+// A worker whose trials have all ended ends by itself, and is helped where it does not; one of
+// whose trials was cancelled or paused is asked at once, and leaves a checkpoint: the others go on
+// from there in a run without it.
 void Scheduler::State::stop_unwanted(const Run& run, const std::vector<RunLane>& lanes,
                                      Supervision& supervision) {
-  if (any_wanted(lanes)) return;
+  const bool one_has_left = std::any_of(lanes.begin(), lanes.end(), has_left);
+  if (any_wanted(lanes) && !one_has_left) return;
   if (!supervision.unwanted_since) supervision.unwanted_since = monotonic;
   const bool ends_by_itself = std::all_of(lanes.begin(), lanes.end(), [](const RunLane& lane) {
     return lane.trial.status == TrialStatus::succeeded || lane.trial.status == TrialStatus::failed;
@@ -120,9 +122,18 @@ void Scheduler::State::settle(const Run& run, const WorkerState& worker, bool ev
                               std::int64_t now) {
   const RunDirectory directory = directory_of(run);
   const std::vector<RunLane> lanes = list_lanes(database, run.id);
-  keep_checkpoint(database, blobs, lanes, directory);
+  try {
+    keep_checkpoint(database, blobs, lanes, directory);
+  } catch (const std::exception& error) {
+    if (any_wanted(lanes)) throw;
+    complain("run " + run.id + ": its checkpoint is lost: " + error.what());
+  }
   if (!any_wanted(lanes)) {
     close_run(run, lanes.empty() ? "no lanes" : to_string(lanes.front().trial.status), now);
+    return;
+  }
+  if (std::any_of(lanes.begin(), lanes.end(), has_left)) {
+    settle_company(run, lanes, now);
     return;
   }
   const std::optional<Record> last = read_last_record(directory.records());
@@ -141,6 +152,21 @@ void Scheduler::State::settle(const Run& run, const WorkerState& worker, bool ev
   }
   note_machine_fault(run, end, what, blamed, now);
   close_run(run, what, now);
+}
+
+// The worker was stopped because a trial left: the others come back at once, with nothing used up
+// and nothing told, but for what the worker said of one of them.
+void Scheduler::State::settle_company(const Run& run, const std::vector<RunLane>& lanes,
+                                      std::int64_t now) {
+  for (const RunLane& lane : lanes) {
+    if (!is_wanted(lane)) continue;
+    if (const std::optional<JobError> told = intake.failure_of(run.id, lane.lane)) {
+      settle_failure(lane, *told, "", now);
+    } else {
+      requeue(lane, {.its_own_fault = false, .never_began = true}, now);
+    }
+  }
+  close_run(run, "a trial left it", now);
 }
 
 // Whether the end of the run says that no run can do better now; said once, whatever its lanes.
@@ -245,7 +271,8 @@ void Scheduler::State::settle_failure(const RunLane& lane, const JobError& error
 
 void Scheduler::State::requeue(const RunLane& lane, const TrialReturn& why, std::int64_t now) {
   if (requeue_trial(database, lane.trial.id, why, now))
-    spdlog::warn("job {} queued again: {}", lane.job.id, why.reason);
+    spdlog::warn("job {} queued again: {}", lane.job.id,
+                 why.reason.empty() ? "its run had to stop for another" : why.reason);
 }
 
 // Only after its jobs are settled: a crash in between finds the run active and does nothing twice.
@@ -273,7 +300,11 @@ void Scheduler::State::meet_trouble(const Run& run, Supervision& supervision,
     }
     if (monotonic - *supervision.failing_since < patience) return;
     const std::vector<RunLane> lanes = list_lanes(database, run.id);
-    keep_checkpoint(database, blobs, lanes, directory_of(run));
+    try {
+      keep_checkpoint(database, blobs, lanes, directory_of(run));
+    } catch (const std::exception& lost) {
+      complain("run " + run.id + ": its checkpoint is lost: " + lost.what());
+    }
     for (const RunLane& lane : lanes) {
       if (!is_wanted(lane)) continue;
       settle_failure(lane,

@@ -25,6 +25,7 @@ struct Wanted {
   std::string cores = "auto", workers = "auto", worker_threads = "auto";
   int connections = 1024;
   std::string connections_per_address = "auto";
+  int jobs_per_run = 1;
   std::string auth = "auto";
   std::string log_format = "text", log_level = "info";
   std::string worker_program;
@@ -141,6 +142,11 @@ Options::Options() {
           "Threads of each training, at most; auto: a job alone gets all cores, several share them")
       ->type_name("N")
       ->check(number_or_auto(1, 1024))
+      ->capture_default_str();
+  setting("jobs-per-run", wanted.jobs_per_run,
+          "Queued jobs on one backbone that one training may learn side by side, at most")
+      ->type_name("N")
+      ->check(CLI::Range(1, 16))
       ->capture_default_str();
   setting("auth", wanted.auth,
           "Who needs a key: auto (nobody; only on loopback), required (everybody), off (keys are "
@@ -329,6 +335,7 @@ Invocation check(Options& options, const std::filesystem::path& program_director
   check_auth(wanted, config);
   config.cores = {parse_number_or_auto(wanted.cores), parse_number_or_auto(wanted.workers),
                   parse_number_or_auto(wanted.worker_threads)};
+  config.jobs_per_run = wanted.jobs_per_run;
   config.device = wanted.device;
   config.connections = wanted.connections;
   config.connections_per_address = parse_number_or_auto(wanted.connections_per_address);

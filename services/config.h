@@ -34,6 +34,7 @@ struct Config {
   int connections = 1024;                      // at a time
   std::optional<int> connections_per_address;  // nullopt: a quarter of them
   WantedCores cores;                           // as asked for: plan_budget makes it fit the machine
+  int jobs_per_run = 1;
   AuthMode auth = AuthMode::keys_optional;
   LogFormat log_format = LogFormat::text;
   LogLevel log_level = LogLevel::info;

@@ -74,4 +74,18 @@ DataDirectory::~DataDirectory() {
   if (!socket_directory_.empty()) std::filesystem::remove_all(socket_directory_, ignored);
 }
 
+void DataDirectory::refuse_lost_database() const {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (fs::exists(database(), ignored)) return;
+  for (fs::recursive_directory_iterator entry(blobs(), ignored), end; entry != end;
+       entry.increment(ignored)) {
+    if (!entry->is_regular_file(ignored) || entry->path().parent_path() == blobs() / "tmp")
+      continue;
+    throw std::runtime_error(database().string() + " is missing, but files of customers lie in " +
+                             blobs().string() +
+                             ": restore the database, or move both away to begin anew");
+  }
+}
+
 }  // namespace graft

@@ -19,6 +19,10 @@ class DataDirectory {
   DataDirectory(const DataDirectory&) = delete;
   DataDirectory& operator=(const DataDirectory&) = delete;
 
+  // Throws std::runtime_error where blobs lie beside no database: a new one would know none of
+  // them, and what no row names is swept away.
+  void refuse_lost_database() const;
+
   static std::filesystem::path database_in(const std::filesystem::path& path) {
     return path / "graft.db";
   }

@@ -142,6 +142,7 @@ SchedulerLoop::Options scheduler_options(const Config& config, const CoreBudget&
   options.scheduler.cores = budget.cores;
   options.scheduler.workers = budget.workers;
   options.scheduler.worker_threads = budget.worker_threads;
+  options.scheduler.jobs_per_run = config.jobs_per_run;
   options.scheduler.device = config.device;
   options.scheduler.precision = config.precision;
   options.scheduler.program_version = GRAFT_VERSION;
@@ -229,6 +230,7 @@ int serve(const Config& config) {
   const TakenCores cores = take_cores(config);
   const sigset_t stop_signals = block_stop_signals();
   const DataDirectory data(config.data_dir);
+  data.refuse_lost_database();
   const BlobStore blobs(data.blobs());
   Database::open(data.database());  // migrates, or says why not, before anything runs
   const std::vector<BackboneInfo> backbones = open_backbones(config, data);

@@ -108,7 +108,7 @@ void SchedulerLoop::run() {
   bool tidied = false;
   Guarded guarded;
   do {
-    serve_.tick(std::time(nullptr));
+    serve_.tick(monotonic_seconds());
     guarded("scheduler", [&] {
       const Moment now{std::time(nullptr), monotonic_seconds()};
       if (!database) database.emplace(Database::open(options_.database));

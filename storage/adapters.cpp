@@ -52,14 +52,6 @@ std::optional<AdapterVersion> read_one_version(Database& database, Statement& st
   return statement.step() ? std::optional(read_version(database, statement)) : std::nullopt;
 }
 
-std::vector<AdapterVersion> read_versions(Database& database, Statement& statement) {
-  std::vector<AdapterVersion> versions;
-  while (statement.step()) {
-    versions.push_back(read_version(database, statement));
-  }
-  return versions;
-}
-
 // The number is the highest so far and one, inside the
 // transaction.
 void insert_version_row(Database& database, const Job& job, const NewAdapterVersion& version,
@@ -169,13 +161,21 @@ std::optional<AdapterVersion> find_version_by_model(Database& database, Customer
   return read_one_version(database, statement);
 }
 
-std::vector<AdapterVersion> list_models(Database& database, CustomerId customer) {
+Page<AdapterVersion> list_models(Database& database, CustomerId customer, const ModelQuery& query) {
+  std::string sql = "SELECT " + version_columns + from_version + "WHERE v.customer_id = ? ";
+  if (query.after) {
+    sql +=
+        "AND v.id < (SELECT id FROM adapter_versions WHERE model_id = ? AND customer_id = "
+        "v.customer_id) ";
+  }
   Statement statement(database,
-                      "SELECT " + version_columns + from_version +
-                          "WHERE v.customer_id = ? AND NOT EXISTS (SELECT 1 FROM hidden_versions h "
-                          "WHERE h.version_id = v.id) ORDER BY v.id DESC",
+                      sql +
+                          "AND NOT EXISTS (SELECT 1 FROM hidden_versions h "
+                          "WHERE h.version_id = v.id) ORDER BY v.id DESC LIMIT ?",
                       customer);
-  return read_versions(database, statement);
+  if (query.after) statement.bind(*query.after);
+  return read_page<AdapterVersion>(
+      statement, query.limit, [&](const Statement& row) { return read_version(database, row); });
 }
 
 bool hide_version(Database& database, CustomerId customer, std::string_view model_id,

@@ -39,8 +39,13 @@ struct VersionQuery {
 Page<AdapterVersion> list_versions(Database& database, const Task& task, const VersionQuery& query);
 std::optional<AdapterVersion> find_version_by_model(Database& database, CustomerId customer,
                                                     std::string_view model_id);  // hidden ones too
-std::vector<AdapterVersion> list_models(Database& database,
-                                        CustomerId customer);  // not hidden, newest first
+struct ModelQuery {
+  std::optional<std::string> after;  // model id, hidden or not; none of the customer's: empty page
+  int limit = 1000;
+};
+// Not hidden, newest first.
+Page<AdapterVersion> list_models(Database& database, CustomerId customer,
+                                 const ModelQuery& query = {});
 // Hides it from models. False: not found or hidden already.
 bool hide_version(Database& database, CustomerId customer, std::string_view model_id, UnixTime now);
 

@@ -1,5 +1,6 @@
-// Whether an id is an item of a listing, for `after`. Rows that a customer deleted still count:
-// they say where the page before ended. A Database belongs to one thread at a time.
+// Whether an id is an item of a listing, for `after`. Rows that a customer deleted and
+// events that were thinned out still count: they say where the page before ended. A Database
+// belongs to one thread at a time.
 #pragma once
 
 #include <string_view>

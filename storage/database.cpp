@@ -91,6 +91,10 @@ sqlite3* Database::handle() const {
   return handle_;
 }
 
+void check_readable(Database& database) {
+  Statement(database, "SELECT 1 FROM customers WHERE id = 1").step();
+}
+
 Transaction::Transaction(Database& database) : database_(database) {
   execute(database.handle(), "BEGIN IMMEDIATE");
 }

@@ -33,6 +33,9 @@ class Database {
   sqlite3* handle_ = nullptr;
 };
 
+// Reads a row; throws StorageError where that is not possible.
+void check_readable(Database& database);
+
 // BEGIN IMMEDIATE … COMMIT; rolls back unless commit() was called. Does not nest: the functions of
 // this room open their own, so callers need one only where the header of a function says "inside a
 // transaction".

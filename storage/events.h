@@ -1,7 +1,8 @@
-// Events of jobs, append-only; newest first; a cursor means "strictly older than this id" and stays
-// true while new events arrive.
+// Events of jobs; newest first; a cursor means "strictly older than this id" and stays true while
+// new events arrive and after its own event has been thinned out.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,7 +17,8 @@ struct NewEvent {
   EventLevel level = EventLevel::info;
   std::string type = "message";
   std::string message;
-  std::string data;  // JSON object as text; empty: null
+  std::string data;      // JSON object as text; empty: null
+  bool passing = false;  // one of many: once the job has ended, a few of them are enough
 };
 void insert_event(Database& database, const NewEvent& event,
                   UnixTime now);  // joins a caller's transaction
@@ -26,5 +28,16 @@ struct EventQuery {
   int limit = 20;
 };
 Page<Event> list_events(Database& database, std::string_view job_id, const EventQuery& query);
+
+// The place of an event within its job, counted from 1, also of one that has been thinned out.
+// nullopt: the job never had it.
+std::optional<std::int64_t> event_number(Database& database, std::string_view job_id,
+                                         std::string_view event_id);
+
+// Of an ended job's passing events so many stay, evenly spaced, the first and the last among them.
+inline constexpr int passing_events_kept = 200;
+// The next piece of that: chooses what stays of one job, or deletes up to `most` of the others.
+// False: nothing was left to do.
+bool thin_events(Database& database, int most = 1000);
 
 }  // namespace graft

@@ -39,7 +39,7 @@ bool fail_job(Database& database, std::string_view job_id, const JobError& error
   const auto param = error.param.empty() ? std::nullopt : std::optional(error.param);
   Statement update(database,
                    "UPDATE trials SET status = 'failed', estimated_finish = NULL, "
-                   "checkpoint_sha256 = NULL, error_code = ?, error_message = ?, error_param = ? "
+                   "error_code = ?, error_message = ?, error_param = ? "
                    "WHERE job_id = (SELECT id FROM jobs WHERE public_id = ?) "
                    "AND status IN ('queued', 'running', 'paused')",
                    error.code, error.message, param, job_id);
@@ -53,8 +53,8 @@ bool fail_job(Database& database, std::string_view job_id, const JobError& error
 CancelOutcome cancel_job(Database& database, CustomerId customer, std::string_view id,
                          UnixTime now) {
   Statement update(database,
-                   "UPDATE trials SET status = 'cancelled', estimated_finish = NULL, "
-                   "checkpoint_sha256 = NULL WHERE job_id = (SELECT id FROM jobs WHERE "
+                   "UPDATE trials SET status = 'cancelled', estimated_finish = NULL "
+                   "WHERE job_id = (SELECT id FROM jobs WHERE "
                    "public_id = ? AND customer_id = ? AND finished_at IS NULL) "
                    "AND status IN ('queued', 'running', 'paused')",
                    id, customer);

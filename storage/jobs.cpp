@@ -246,10 +246,17 @@ Page<Job> list_jobs(Database& database, CustomerId customer, const JobQuery& que
                         [&database](const Statement& row) { return read_job(database, row); });
 }
 
-std::vector<Job> list_validating_jobs(Database& database) {
-  Statement statement(database, "SELECT " + job_columns + "FROM jobs j" + job_tables +
-                                    "WHERE j.status = 'validating_files' AND j.finished_at IS NULL "
-                                    "ORDER BY j.created_at, j.id");
+std::vector<Job> list_validating_jobs(Database& database, int limit, std::string_view after) {
+  std::string sql = "SELECT " + job_columns + "FROM jobs j" + job_tables +
+                    "WHERE j.status = 'validating_files' AND j.finished_at IS NULL ";
+  if (!after.empty()) {
+    sql += "AND (j.created_at, j.id) > (SELECT created_at, id FROM jobs WHERE public_id = ?) ";
+  }
+  Statement statement(database, sql + "ORDER BY j.created_at, j.id LIMIT ?");
+  if (!after.empty()) {
+    statement.bind(after);
+  }
+  statement.bind(limit);
   std::vector<Job> jobs;
   while (auto job = read_one_job(database, statement)) {
     jobs.push_back(std::move(*job));

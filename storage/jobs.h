@@ -82,6 +82,7 @@ std::vector<Trial> list_trials(Database& database, std::string_view job_id);
 struct CheckpointQuery {
   std::optional<std::string> after;
   int limit = 10;
+  UnixTime now = 0;  // files that have expired by then are not told
 };
 Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                                   const CheckpointQuery& query);  // newest first
@@ -90,7 +91,8 @@ std::vector<MetricPoint> list_metric_points(Database& database,
 
 // ---- scheduler ----
 
-std::vector<Job> list_validating_jobs(Database& database);
+// Oldest first, at most `limit`; after the job of that id, or from the beginning (empty).
+std::vector<Job> list_validating_jobs(Database& database, int limit, std::string_view after = {});
 // validating_files → queued, with its event. False: no longer validating.
 bool enqueue_job(Database& database, std::string_view job_id, UnixTime now);
 // Any state that is not final → failed, with an error event. False: already final.
@@ -98,7 +100,7 @@ bool fail_job(Database& database, std::string_view job_id, const JobError& error
 
 // Why a trial goes back to the queue.
 struct TrialReturn {
-  std::string reason;         // for people: how its run ended and what follows
+  std::string reason;         // for people: how its run ended and what follows; empty: not told
   UnixTime not_before = 0;    // nothing is tried before; at most longest_back_off away
   bool its_own_fault = true;  // counts as a failure
   bool never_began = false;   // the attempt is taken back
@@ -110,7 +112,8 @@ bool requeue_trial(Database& database, std::string_view trial_id, const TrialRet
                    UnixTime now);
 // Not yet final → failed, with an event; the job fails where it was its last. False: already final.
 bool fail_trial(Database& database, std::string_view trial_id, const JobError& error, UnixTime now);
-// Where the trial's next run goes on from. Final trials keep none: nothing is changed.
+// Where the trial's next run goes on from, or what its customer gets of it
+// (storage/last_checkpoints.h). One that has succeeded has its version: nothing is changed.
 void keep_trial_checkpoint(Database& database, std::string_view trial_id, std::string_view sha256,
                            std::int64_t step);
 // What a job's trials make of it: running before queued before paused; once all are final, the best
@@ -124,6 +127,9 @@ std::optional<Job> find_job_of_any_customer(Database& database, std::string_view
 void update_progress(Database& database, std::string_view trial_id, const JobProgress& progress,
                      std::int64_t trained_tokens, std::optional<UnixTime> estimated_finish);
 void insert_metric_point(Database& database, std::string_view trial_id, const MetricPoint& point);
-void insert_checkpoint(Database& database, const Checkpoint& checkpoint);  // id is made here
+// Its id is made here. Of a step that is told already the newer numbers and file count; none of
+// either change nothing.
+void insert_checkpoint(Database& database, const Checkpoint& checkpoint,
+                       const std::optional<std::string>& file_id = std::nullopt);
 
 }  // namespace graft

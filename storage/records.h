@@ -139,7 +139,8 @@ struct Checkpoint {
   UnixTime created_at = 0;
   std::int64_t step = 0;
   int epoch = 0;
-  std::string metrics = "{}";  // a JSON object as text, which storage does not read into
+  std::string metrics = "{}";       // a JSON object as text, which storage does not read into
+  std::optional<std::string> file;  // file id of its bytes, where they are kept for the customer
 };
 
 // One point of the training curve: what the result file lists.

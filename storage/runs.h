@@ -11,10 +11,17 @@
 
 namespace graft {
 
+struct ClaimRule {
+  bool quiet = false;  // no event, because it only tries whether a worker starts again
+  // More than one: the next queued jobs on the same backbone join the oldest one, whoever owns
+  // them. Only trials that have not begun yet share a run: one that fell is tried alone, so that
+  // its fault is nobody else's, and checkpoints of several runs need not agree.
+  int most_jobs = 1;
+};
 // Takes the trials of the oldest queued job that are due: queued → running, attempts + 1, a run in
 // `launching` with them as its lanes. A trial whose earlier run has not ended yet is not due.
-// nullopt: nothing is. quiet: no event, because it only tries whether a worker starts again.
-std::optional<Run> claim_next_job(Database& database, UnixTime now, bool quiet = false);
+// nullopt: nothing is.
+std::optional<Run> claim_next_job(Database& database, UnixTime now, const ClaimRule& rule = {});
 
 std::vector<Run> list_active_runs(Database& database);  // launching and running, oldest first
 std::vector<RunLane> list_lanes(Database& database, std::string_view run_id);

@@ -41,14 +41,6 @@ Alias read_alias(const Statement& statement) {
           statement.integer(3)};
 }
 
-std::vector<Alias> read_aliases(Statement& statement) {
-  std::vector<Alias> aliases;
-  while (statement.step()) {
-    aliases.push_back(read_alias(statement));
-  }
-  return aliases;
-}
-
 }  // namespace
 
 Page<Task> list_tasks(Database& database, CustomerId customer, const TaskQuery& query) {
@@ -98,18 +90,30 @@ std::optional<Alias> find_alias(Database& database, const Task& task, std::strin
 }
 
 std::vector<Alias> list_aliases(Database& database, const Task& task) {
-  Statement statement(database,
-                      alias_columns +
-                          "AND a.id = (SELECT max(b.id) FROM alias_changes b "
-                          "WHERE b.task_id = t.id AND b.name = a.name) ORDER BY a.name",
-                      task.id, task.customer);
-  return read_aliases(statement);
+  // From name to name by the index: however often they were moved, each is one step.
+  std::vector<Alias> aliases;
+  std::string name;  // the last one found; no alias is named by nothing
+  while (aliases.size() < most_aliases) {
+    Statement next(database,
+                   alias_columns +
+                       "AND a.name = (SELECT min(b.name) FROM alias_changes b "
+                       "WHERE b.task_id = t.id AND b.name > ?) ORDER BY a.id DESC LIMIT 1",
+                   task.id, task.customer, name);
+    if (!next.step()) break;
+    aliases.push_back(read_alias(next));
+    name = aliases.back().name;
+  }
+  return aliases;
 }
 
 std::vector<Alias> alias_history(Database& database, const Task& task, std::string_view name) {
-  Statement statement(database, alias_columns + "AND a.name = ? ORDER BY a.id DESC", task.id,
-                      task.customer, name);
-  return read_aliases(statement);
+  Statement statement(database, alias_columns + "AND a.name = ? ORDER BY a.id DESC LIMIT ?",
+                      task.id, task.customer, name, most_alias_changes);
+  std::vector<Alias> aliases;
+  while (statement.step()) {
+    aliases.push_back(read_alias(statement));
+  }
+  return aliases;
 }
 
 }  // namespace graft

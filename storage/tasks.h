@@ -1,6 +1,7 @@
 // Tasks, their aliases and the aliases' history. Every query names its customer.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,8 +25,11 @@ std::optional<Task> find_task(Database& database, CustomerId customer, std::stri
 bool set_alias(Database& database, const Task& task, std::string_view name, int version,
                UnixTime now);
 std::optional<Alias> find_alias(Database& database, const Task& task, std::string_view name);
+// By name, at most so many: a task is given no more.
+inline constexpr std::size_t most_aliases = 100;
 std::vector<Alias> list_aliases(Database& database, const Task& task);
-std::vector<Alias> alias_history(Database& database, const Task& task,
-                                 std::string_view name);  // newest first
+// Newest first, the last so many.
+inline constexpr int most_alias_changes = 100;
+std::vector<Alias> alias_history(Database& database, const Task& task, std::string_view name);
 
 }  // namespace graft

@@ -7,7 +7,6 @@
 #include "storage/events.h"
 #include "storage/job_rows.h"
 #include "storage/jobs.h"
-#include "storage/runs.h"
 #include "storage/statement.h"
 #include "trainer/durable/identifiers.h"
 
@@ -18,13 +17,6 @@ struct TrialRow {
   std::int64_t trial = 0, job = 0;
   std::string job_id, last_end;
 };
-
-// Of a trial t: it waits in the queue, its time has come, and no run has it. What waits for longer
-// than any pause lasts was told so by a clock that has been set back since. Binds: now, now + that.
-const std::string due =
-    "t.status = 'queued' AND (t.not_before <= ? OR t.not_before > ?) "
-    "AND NOT EXISTS (SELECT 1 FROM run_lanes l CROSS JOIN runs r ON r.id = l.run_id "
-    "WHERE l.trial_id = t.id AND r.ended_at IS NULL)";
 
 TrialRow require_trial(Database& database, std::string_view trial_id) {
   Statement statement(
@@ -45,18 +37,6 @@ std::vector<TrialStatus> trial_statuses(Database& database, std::int64_t job_row
     statuses.push_back(parse_trial_status(statement.text(0)));
   }
   return statuses;
-}
-
-void tell_started(Database& database, std::int64_t job_row, UnixTime now) {
-  Statement told(database, "SELECT public_id, attempts FROM jobs WHERE id = ?", job_row);
-  told.step();
-  const std::int64_t attempts = told.integer(1);
-  insert_event(database,
-               {.job_id = told.text(0),
-                .message = attempts == 1 ? "Fine-tuning job started"
-                                         : "Fine-tuning job started again (attempt " +
-                                               std::to_string(attempts) + ")"},
-               now);
 }
 
 }  // namespace
@@ -106,60 +86,6 @@ JobStatus derive_job(Database& database, std::int64_t job_row, UnixTime now) {
   return status;
 }
 
-std::optional<Run> claim_next_job(Database& database, UnixTime now, bool quiet) {
-  // Asked first without the write lock: most ticks find nothing.
-  const auto next_job = [&]() -> std::optional<std::int64_t> {
-    for (const std::string_view status : {"queued", "running"}) {
-      Statement statement(database,
-                          "SELECT j.id FROM jobs j WHERE j.status = ? AND j.finished_at IS NULL "
-                          "AND EXISTS (SELECT 1 FROM trials t WHERE t.job_id = j.id AND " +
-                              due + ") ORDER BY j.created_at, j.id LIMIT 1",
-                          status, now, now + longest_back_off);
-      if (statement.step()) return statement.integer(0);
-    }
-    return std::nullopt;
-  };
-  if (!next_job()) {
-    return std::nullopt;
-  }
-  Transaction transaction(database);
-  const std::optional<std::int64_t> job = next_job();
-  if (!job) {
-    return std::nullopt;
-  }
-  Run run{.id = new_identifier("run_"), .launched_at = now};
-  Statement made(database,
-                 "INSERT INTO runs (public_id, status, launched_at) "
-                 "VALUES (?, 'launching', ?) RETURNING id",
-                 run.id, run.launched_at);
-  made.step();
-  const std::int64_t run_row = made.integer(0);
-  made.run();
-  Statement due_trials(
-      database, "SELECT t.id FROM trials t WHERE t.job_id = ? AND " + due + " ORDER BY t.number",
-      *job, now, now + longest_back_off);
-  std::vector<std::int64_t> trials;
-  while (due_trials.step()) {
-    trials.push_back(due_trials.integer(0));
-  }
-  for (std::size_t lane = 0; lane < trials.size(); ++lane) {
-    Statement(database, "INSERT INTO run_lanes (run_id, lane, trial_id) VALUES (?, ?, ?)", run_row,
-              static_cast<std::int64_t>(lane), trials[lane])
-        .run();
-    Statement(database,
-              "UPDATE trials SET status = 'running', attempts = attempts + 1 WHERE id = ?",
-              trials[lane])
-        .run();
-  }
-  Statement(database, "UPDATE jobs SET started_at = coalesce(started_at, ?) WHERE id = ?", now,
-            *job)
-      .run();
-  derive_job(database, *job, now);
-  if (!quiet) tell_started(database, *job, now);
-  transaction.commit();
-  return run;
-}
-
 bool requeue_trial(Database& database, std::string_view trial_id, const TrialReturn& why,
                    UnixTime now) {
   Transaction transaction(database);
@@ -179,7 +105,7 @@ bool requeue_trial(Database& database, std::string_view trial_id, const TrialRet
   }
   derive_job(database, row.job, now);
   // What goes on for days is said once.
-  if (why.reason != row.last_end) {
+  if (!why.reason.empty() && why.reason != row.last_end) {
     insert_event(database,
                  {.job_id = row.job_id,
                   .level = EventLevel::warn,
@@ -198,7 +124,7 @@ bool fail_trial(Database& database, std::string_view trial_id, const JobError& e
   const int changed =
       Statement(database,
                 "UPDATE trials SET status = 'failed', estimated_finish = NULL, last_end = ?2, "
-                "checkpoint_sha256 = NULL, error_code = ?1, error_message = ?2, error_param = ?3 "
+                "error_code = ?1, error_message = ?2, error_param = ?3 "
                 "WHERE id = ?4 AND status IN ('queued', 'running', 'paused')",
                 error.code, error.message, param, row.trial)
           .run();
@@ -221,7 +147,7 @@ void keep_trial_checkpoint(Database& database, std::string_view trial_id, std::s
                            std::int64_t step) {
   Statement(database,
             "UPDATE trials SET checkpoint_sha256 = ?, checkpoint_step = ? "
-            "WHERE public_id = ? AND status IN ('queued', 'running', 'paused')",
+            "WHERE public_id = ? AND status <> 'succeeded'",
             sha256, step, trial_id)
       .run();
 }

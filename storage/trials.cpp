@@ -31,14 +31,15 @@ std::vector<Trial> list_trials(Database& database, std::string_view job_id) {
 Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                                   const CheckpointQuery& query) {
   std::string sql =
-      "SELECT k.public_id, j.public_id, t.public_id, k.created_at, k.step, k.epoch, k.metrics "
-      "FROM jobs j "
+      "SELECT k.public_id, j.public_id, t.public_id, k.created_at, k.step, k.epoch, k.metrics, "
+      "f.public_id FROM jobs j "
       "CROSS JOIN checkpoints k ON k.job_id = j.id CROSS JOIN trials t ON t.id = k.trial_id "
-      "WHERE j.public_id = ? ";
+      "LEFT JOIN files f ON f.id = k.file_id AND f.deleted_at IS NULL "
+      "AND (f.expires_at IS NULL OR f.expires_at > ?) WHERE j.public_id = ? ";
   if (query.after) {
     sql += "AND k.id < (SELECT id FROM checkpoints WHERE public_id = ? AND job_id = j.id) ";
   }
-  Statement statement(database, sql + "ORDER BY k.id DESC LIMIT ?", job_id);
+  Statement statement(database, sql + "ORDER BY k.id DESC LIMIT ?", query.now, job_id);
   if (query.after) {
     statement.bind(*query.after);
   }
@@ -49,7 +50,8 @@ Page<Checkpoint> list_checkpoints(Database& database, std::string_view job_id,
                       .created_at = row.integer(3),
                       .step = row.integer(4),
                       .epoch = static_cast<int>(row.integer(5)),
-                      .metrics = row.text(6)};
+                      .metrics = row.text(6),
+                      .file = row.optional_text(7)};
   });
 }
 
@@ -96,16 +98,19 @@ void insert_metric_point(Database& database, std::string_view trial_id, const Me
   require_row(rows, "a metric point for a trial", trial_id);
 }
 
-void insert_checkpoint(Database& database, const Checkpoint& checkpoint) {
-  // A job that starts over reaches the same step again: it stays one checkpoint, with the newer
-  // numbers.
+void insert_checkpoint(Database& database, const Checkpoint& checkpoint,
+                       const std::optional<std::string>& file_id) {
+  // A job that starts over reaches the same step again: it stays one checkpoint.
   const int rows =
       Statement(database,
                 "INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch, "
-                "metrics) SELECT ?, job_id, id, ?, ?, ?, ? FROM trials WHERE public_id = ? "
-                "ON CONFLICT (trial_id, step) DO UPDATE SET metrics = excluded.metrics",
+                "metrics, file_id) SELECT ?, job_id, id, ?, ?, ?, ?, "
+                "(SELECT id FROM files WHERE public_id = ?) FROM trials WHERE public_id = ? "
+                "ON CONFLICT (trial_id, step) DO UPDATE SET metrics = "
+                "iif(excluded.metrics = '{}', metrics, excluded.metrics), "
+                "file_id = coalesce(excluded.file_id, file_id)",
                 new_identifier("ftckpt_"), checkpoint.created_at, checkpoint.step, checkpoint.epoch,
-                checkpoint.metrics, checkpoint.trial_id)
+                checkpoint.metrics, file_id, checkpoint.trial_id)
           .run();
   require_row(rows, "a checkpoint for a trial", checkpoint.trial_id);
 }

@@ -275,7 +275,10 @@ asio::awaitable<std::size_t> Session::read_body(Exchange& exchange, std::span<st
   body.data = space.data();
   body.size = space.size();
   while (!parser.is_done() && body.size > 0) {
-    stream_.expires_at(exchange.body_deadline(space.size() - body.size));
+    // What came quickly earns time for what comes slowly, but none for silence.
+    const auto silence = std::chrono::seconds(context_.options.body_timeout_seconds);
+    stream_.expires_at(
+        std::min(exchange.body_deadline(space.size() - body.size), Clock::now() + silence));
     beast::error_code error;
     co_await http::async_read_some(stream_, buffer_, parser, keep_error(error));
     if (error == http::error::need_buffer) break;

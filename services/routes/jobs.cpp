@@ -127,19 +127,24 @@ Response create(const ServiceContext& context, std::mutex& creating, const Reque
   wanted.idempotency_key = idempotency_key(request);
   auto database = context.databases.checkout();
 
-  const std::lock_guard lock(creating);
-  // First of all: what became of its files since is no matter of a repeated request.
-  if (auto made = find_idempotent(*database, wanted, context.now()))
-    return answer_again(context, *database, *std::move(made), wanted);
-  if (is_retry(request) && wanted.idempotency_key.empty()) {
+  const auto made_before = [&]() -> std::optional<Response> {
+    if (auto made = find_idempotent(*database, wanted, context.now()))
+      return answer_again(context, *database, *std::move(made), wanted);
+    if (!is_retry(request) || !wanted.idempotency_key.empty()) return std::nullopt;
     const UnixTime since = context.now() - twin_window_seconds;
-    if (auto twin = find_recent_twin(*database, wanted, since))
-      return json_response(write_job(shown(context, *database, std::move(*twin))));
-  }
+    auto twin = find_recent_twin(*database, wanted, since);
+    if (!twin) return std::nullopt;
+    return json_response(write_job(shown(context, *database, std::move(*twin))));
+  };
+  // First of all: what became of its files since is no matter of a repeated request.
+  if (auto answer = made_before()) return *std::move(answer);
   check_task_name(*database, wanted.customer, wanted.task_name);
   check_file(context, *database, wanted.customer, wanted.training_file, "training_file");
   if (wanted.validation_file)
     check_file(context, *database, wanted.customer, *wanted.validation_file, "validation_file");
+  // Files were looked at before: nobody waits here for another's.
+  const std::lock_guard lock(creating);
+  if (auto answer = made_before()) return *std::move(answer);
   Job made = create_job(*database, wanted, context.now());
   context.poke_scheduler();
   return json_response(write_job(shown(context, *database, std::move(made))));
@@ -235,6 +240,7 @@ Response events(const ServiceContext& context, const Request& request) {
 
 Response checkpoints(const ServiceContext& context, const Request& request) {
   CheckpointQuery query;
+  query.now = context.now();
   query.limit = query_integer(request, "limit", query.limit, 1, 100);
   auto database = context.databases.checkout();
   const Job job = job_of(*database, request);

@@ -26,9 +26,17 @@ const BackboneInfo* find_backbone(const ServiceContext& context, std::string_vie
 }
 
 Response list(const ServiceContext& context, const Request& request) {
+  ModelQuery query;
+  query.limit = query_integer(request, "limit", query.limit, 1, query.limit);
   auto database = context.databases.checkout();
-  return json_response(write_model_list(
-      context.backbones, list_models(*database, request.customer.id), request.customer.name));
+  const auto after = query_cursor(request, [&](const std::string& id) {
+    return find_backbone(context, id) || find_version_by_model(*database, request.customer.id, id);
+  });
+  // Backbones are few and stand in front, on the first page.
+  if (after && !find_backbone(context, *after)) query.after = after;
+  return json_response(write_model_list(after ? std::vector<BackboneInfo>() : context.backbones,
+                                        list_models(*database, request.customer.id, query),
+                                        request.customer.name));
 }
 
 Response get(const ServiceContext& context, const Request& request) {
@@ -57,7 +65,8 @@ Response remove(const ServiceContext& context, const Request& request) {
 }  // namespace
 
 void add_model_routes(Router& router, const ServiceContext& context) {
-  router.add("GET", "/v1/models", [&context](const Request& r) { return list(context, r); });
+  router.add("GET", "/v1/models", [&context](const Request& r) { return list(context, r); })
+      .takes({"limit", "after"});
   router.add("GET", "/v1/models/{model}", [&context](const Request& r) { return get(context, r); });
   router.add("DELETE", "/v1/models/{model}",
              [&context](const Request& r) { return remove(context, r); });

@@ -56,6 +56,11 @@ Response put_alias(const ServiceContext& context, const Request& request) {
     throw HttpError(400, "'" + name + "' cannot be an alias: it " + fault + ".", "reserved_name",
                     "alias");
   const int version = parse_alias_request(request.body);
+  if (!find_alias(*database, task, name) && list_aliases(*database, task).size() >= most_aliases)
+    throw HttpError(400,
+                    "A task has " + std::to_string(most_aliases) +
+                        " aliases at most; point one of them at the version.",
+                    "too_many_aliases", "alias");
   if (!set_alias(*database, task, name, version, context.now()))
     throw HttpError(
         400, "version: task '" + task.name + "' has no version " + std::to_string(version) + ".",

@@ -9,6 +9,7 @@
 #include "services/http/router.h"
 #include "services/wire/json.h"
 #include "trainer/contract/data_bytes.h"
+#include "trainer/contract/json_glance.h"
 #include "trainer/contract/row_shape.h"
 #include "trainer/contract/separated.h"
 
@@ -48,9 +49,15 @@ std::optional<Line> first_line(std::string_view head) {
 }
 
 void check_json_line(const Line& line, const Fault& fault) {
-  const Json row = Json::parse(line.text, nullptr, false);
-  if (row.is_discarded())
+  const JsonGlance seen = glance_at_json(line.text, most_row_levels);
+  if (seen.too_deep || seen.too_many_members)
+    fault.at(line.number, "is no row: it has more than " + std::to_string(most_members) +
+                              " members or is nested deeper than " +
+                              std::to_string(most_row_levels) + " levels.");
+  if (!seen.error.empty())
     fault.at(line.number, "is not valid JSON; each line must be one JSON object.");
+  if (seen.twice) fault.at(line.number, "has a member twice; readers differ in which counts.");
+  const Json row = Json::parse(line.text);
   if (!row.is_object())
     fault.at(line.number, std::string("must be a JSON object, not ") + row.type_name() + ".");
   // A member that is null is one that is not there, for the worker too.

@@ -62,12 +62,11 @@ std::string write_model(const AdapterVersion& version, std::string_view owner) {
 }
 
 std::string write_model_list(const std::vector<BackboneInfo>& backbones,
-                             const std::vector<AdapterVersion>& versions,
-                             std::string_view owner) {
+                             const Page<AdapterVersion>& versions, std::string_view owner) {
   Json items = Json::array();
   for (const auto& backbone : backbones) items.push_back(model_object(backbone));
-  for (const auto& version : versions) items.push_back(model_object(version, owner));
-  return dump(list_of(std::move(items), false));
+  for (const auto& version : versions.items) items.push_back(model_object(version, owner));
+  return dump(list_of(std::move(items), versions.has_more));
 }
 
 }  // namespace graft

@@ -16,6 +16,6 @@ std::string write_file_list(const Page<File>& page);
 std::string write_model(const BackboneInfo& backbone);
 std::string write_model(const AdapterVersion& version, std::string_view owner);
 std::string write_model_list(const std::vector<BackboneInfo>& backbones,
-                             const std::vector<AdapterVersion>& versions, std::string_view owner);
+                             const Page<AdapterVersion>& versions, std::string_view owner);
 
 }  // namespace graft

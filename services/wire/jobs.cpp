@@ -109,7 +109,8 @@ Json checkpoint_object(const Checkpoint& checkpoint, const Job& job) {
           {"fine_tuning_job_id", checkpoint.job_id},
           {"step_number", checkpoint.step},
           {"epoch", checkpoint.epoch},
-          {"metrics", contract_metrics(checkpoint)}};
+          {"metrics", contract_metrics(checkpoint)},
+          {"file", json_or_null(checkpoint.file)}};
 }
 
 }  // namespace

@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "services/http/router.h"
 #include "services/wire/names.h"
+#include "trainer/contract/json_glance.h"
 #include "trainer/contract/spelling.h"
 
 namespace graft {
 
 namespace {
 
-constexpr int most_levels = 16;
+constexpr std::size_t most_levels = 16;
 constexpr std::size_t most_errors_shown = 10;
 
 [[noreturn]] void refuse_body(const std::string& message) {
@@ -20,14 +20,12 @@ constexpr std::size_t most_errors_shown = 10;
 }
 
 // nlohmann's text without its tag "[json.exception.parse_error.101] ".
-std::string plain_message(const nlohmann::json::exception& error) {
-  std::string text = error.what();
+std::string plain_message(std::string text) {
   if (const auto end = text.find("] "); text.starts_with("[") && end != std::string::npos)
     text.erase(0, end + 2);
   return text;
 }
 
-// Changes of one character (insert, remove, replace) between the two.
 std::string number_text(double value) {
   return dump(value == std::floor(value) && std::abs(value) < 1e15
                   ? Json(static_cast<std::int64_t>(value))
@@ -63,26 +61,20 @@ std::string dump(const Json& value) {
 Json parse_object(std::string_view body) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos)
     refuse_body("The body is empty; send a JSON object.");
-  std::vector<std::set<std::string, std::less<>>> members;  // of each open object
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    using Sign = Json::parse_event_t;
-    if ((event == Sign::object_start || event == Sign::array_start) && depth >= most_levels)
-      refuse_body("The body is nested deeper than " + std::to_string(most_levels) + " levels.");
-    if (event == Sign::object_start) members.emplace_back();
-    if (event == Sign::object_end) members.pop_back();
-    if (event == Sign::key && !members.back().insert(parsed.get<std::string>()).second)
-      refuse_body("The body names the member '" + shortened(parsed.get<std::string>()) +
-                  "' twice in one object.");
-    return true;
-  };
-  try {
-    Json value = Json::parse(body, watch);
-    if (!value.is_object())
-      refuse_body(std::string("The body must be a JSON object, not ") + value.type_name() + ".");
-    return value;
-  } catch (const nlohmann::json::exception& error) {
-    refuse_body("The body is not valid JSON: " + shortened(plain_message(error)) + ".");
-  }
+  const JsonGlance seen = glance_at_json(body, most_levels);
+  if (!seen.error.empty())
+    refuse_body("The body is not valid JSON: " + shortened(plain_message(seen.error)) + ".");
+  if (seen.too_deep)
+    refuse_body("The body is nested deeper than " + std::to_string(most_levels) + " levels.");
+  if (seen.too_many_members)
+    refuse_body("An object of the body has more than " + std::to_string(most_members) +
+                " members.");
+  if (seen.twice)
+    refuse_body("The body names the member '" + shortened(*seen.twice) + "' twice in one object.");
+  Json value = Json::parse(body);
+  if (!value.is_object())
+    refuse_body(std::string("The body must be a JSON object, not ") + value.type_name() + ".");
+  return value;
 }
 
 void refuse_field_errors(const std::vector<FieldError>& errors) {

@@ -171,7 +171,7 @@ TEST_CASE("a crash after the version's row and before the offset makes no second
   }
   service.restart();
   service.tick();
-  CHECK(list_models(service.database, service.customer).size() == 1);
+  CHECK(list_models(service.database, service.customer).items.size() == 1);
   CHECK(service.count_events(id, "New fine-tuned model created") == 1);
   CHECK(list_active_runs(service.database).at(0).records_offset > 0);
 }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <sstream>
 
+#include "storage/statement.h"
 #include "storage/tasks.h"
 #include "tests/scheduler/service.h"
 
@@ -469,6 +470,28 @@ TEST_CASE("a job whose file is damaged fails before it is queued, naming the fil
   CHECK(service.job(id).error->param == "training_file");
   CHECK(service.job(id).error->message.find(file.id) != std::string::npos);
   CHECK(service.launcher.launched().empty());
+}
+
+TEST_CASE("new jobs that cannot be checked now keep nobody behind them from it") {
+  Service service;
+  std::vector<std::string> stuck;
+  for (int i = 0; i < 20; ++i) {
+    stuck.push_back(service.submit());
+    // Its checking ends in an error each time.
+    execute(service.database.handle(),
+            "CREATE TRIGGER stuck_" + std::to_string(i) +
+                " BEFORE UPDATE OF status ON jobs WHEN NEW.public_id = '" + stuck.back() +
+                "' BEGIN SELECT RAISE(ABORT, 'not now'); END");
+    ++service.now;
+  }
+  const std::string behind = service.submit();
+  for (int i = 0; i < 3; ++i) service.tick();
+  CHECK(service.status(behind) != JobStatus::validating_files);
+  CHECK(service.status(stuck[0]) == JobStatus::validating_files);
+  for (int i = 0; i < 20; ++i)
+    execute(service.database.handle(), "DROP TRIGGER stuck_" + std::to_string(i));
+  for (int i = 0; i < 4; ++i) service.tick();
+  for (const std::string& id : stuck) CHECK(service.status(id) != JobStatus::validating_files);
 }
 
 TEST_CASE("a file deleted after the job was created still trains it") {

@@ -78,6 +78,7 @@ TEST_CASE("two flags are enough, the rest has defaults") {
   CHECK(config.worker_program == "/opt/graft/graft-worker");
   CHECK(config.device == "auto");
   CHECK(config.log_level == LogLevel::info);
+  CHECK(config.jobs_per_run == 1);
 }
 
 TEST_CASE("a flag wins over the environment, the environment over the file") {
@@ -152,6 +153,8 @@ TEST_CASE("mistakes are refused with the way out") {
   CHECK(holds(with("--listen=0.0.0.0:8080"), "--auth required"));
   CHECK(holds(refusal({"--data-dir=/x", backbone, "--listen=[::]:80", "--auth=off"}),
               "--auth required"));
+  CHECK(holds(with("--jobs-per-run=0"), "--jobs-per-run"));
+  CHECK(holds(with("--jobs-per-run=many"), "--jobs-per-run"));
   CHECK(holds(with("--workers=0"), "--workers"));
   CHECK(holds(with("--workers=0"), "neither auto nor a number from 1 to 256"));
   CHECK(holds(with("--worker-threads=1.5"), "'1.5' is neither auto nor a number"));

@@ -108,7 +108,7 @@ TEST_CASE("publishing that fails half way leaves the job running and no trace of
                             .metrics = "{}",
                             .result_file = Blob{"not a hash", 1}};
   CHECK_THROWS_AS(publish_version(database, version, noon), StorageError);
-  CHECK(list_models(database, acme.id).empty());
+  CHECK(list_models(database, acme.id).items.empty());
   CHECK(find_job(database, acme.id, job.id)->status == JobStatus::running);
   version.result_file = std::nullopt;
   version.trial_id = "trial_of_somebody_else";
@@ -169,12 +169,12 @@ TEST_CASE("a hidden version leaves the models and stays with its task and number
   a_queued_job(database, acme.id);
   const AdapterVersion first = publish_next(database);
   const AdapterVersion second = publish_next(database);
-  CHECK(list_models(database, acme.id).at(0).model_id == second.model_id);
+  CHECK(list_models(database, acme.id).items.at(0).model_id == second.model_id);
   CHECK(hide_version(database, acme.id, second.model_id, noon));
   CHECK_FALSE(hide_version(database, acme.id, second.model_id, noon));
   CHECK_FALSE(hide_version(database, acme.id, "ft:minilm:acme:s1:nobody", noon));
 
-  const auto models = list_models(database, acme.id);
+  const auto models = list_models(database, acme.id).items;
   REQUIRE(models.size() == 1);
   CHECK(models[0].model_id == first.model_id);
   const Task task = find_task(database, acme.id, "mood").value();
@@ -214,4 +214,45 @@ TEST_CASE("an alias moves between versions and remembers where it was") {
   CHECK(history[0].version == 1);
   CHECK(history[1].version == 2);
   CHECK(history[2].changed_at == noon);
+}
+
+TEST_CASE("models come in pages, and a page goes on after a model that was hidden since") {
+  ScratchDatabase database;
+  const Customer acme = ensure_customer(database, "acme", noon);
+  std::vector<std::string> newest_first;
+  for (int i = 0; i < 5; ++i) {
+    a_queued_job(database, acme.id);
+    newest_first.insert(newest_first.begin(), publish_next(database).model_id);
+  }
+  const auto first = list_models(database, acme.id, {.limit = 2});
+  REQUIRE(first.items.size() == 2);
+  CHECK(first.has_more);
+  CHECK(first.items[1].model_id == newest_first[1]);
+  hide_version(database, acme.id, newest_first[1], noon);
+  hide_version(database, acme.id, newest_first[2], noon);
+  const auto rest = list_models(database, acme.id, {.after = newest_first[1], .limit = 2});
+  REQUIRE(rest.items.size() == 2);
+  CHECK_FALSE(rest.has_more);
+  CHECK(rest.items[0].model_id == newest_first[3]);
+  CHECK(list_models(database, acme.id, {.after = "ft:none"}).items.empty());
+}
+
+TEST_CASE("an alias that was moved many times tells its last changes, and a task its aliases") {
+  ScratchDatabase database;
+  const Customer acme = ensure_customer(database, "acme", noon);
+  a_queued_job(database, acme.id);
+  publish_next(database);
+  a_queued_job(database, acme.id);
+  publish_next(database);
+  const Task task = find_task(database, acme.id, "mood").value();
+  for (int i = 0; i <= 150; ++i) set_alias(database, task, "live", 1 + i % 2, noon + i);
+  set_alias(database, task, "best", 2, noon);
+  const auto history = alias_history(database, task, "live");
+  REQUIRE(history.size() == most_alias_changes);
+  CHECK(history[0].changed_at == noon + 150);
+  const auto aliases = list_aliases(database, task);
+  REQUIRE(aliases.size() == 2);
+  CHECK(aliases[0].name == "best");
+  CHECK(aliases[1].name == "live");
+  CHECK(aliases[1].version == 1);
 }

@@ -158,7 +158,7 @@ TEST_CASE("no function for customers shows, counts or changes what another custo
   CHECK_FALSE(find_version(database, forged, 1).has_value());
   CHECK(list_versions(database, forged, {}).items.empty());
   CHECK_FALSE(find_version_by_model(database, spy, version.model_id).has_value());
-  CHECK(list_models(database, spy).empty());
+  CHECK(list_models(database, spy).items.empty());
   CHECK_FALSE(hide_version(database, spy, version.model_id, noon));
   CHECK_FALSE(find_version(database, task, 1)->hidden);
 

@@ -245,7 +245,7 @@ TEST_CASE(
       Database database = Database::open(path);
       for (bool last_look = false; !last_look;) {
         last_look = all_made;
-        for (const Job& job : list_validating_jobs(database)) {
+        for (const Job& job : list_validating_jobs(database, 100)) {
           enqueue_job(database, job.id, noon);
         }
         while (const auto run = claim_next_job(database, noon)) {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "storage/events.h"
+#include "storage/last_checkpoints.h"
 #include "tests/storage/scratch.h"
 
 using namespace graft;
@@ -61,19 +62,20 @@ void fill(Database& database) {
       hash + ", 1, 'f.csv', 'fine-tune', i FROM n");
   run("INSERT INTO tasks (public_id, customer_id, name, adapter_name, kind, created_at) "
       "SELECT 'task_' || i, 1, 'name' || i, 't_' || i, 'classification', i FROM n");
-  // Most jobs have failed, all over the same file; every tenth waits in the queue.
+  // Most jobs have failed, all over the same file; every tenth waits in the queue, every tenth to
+  // be checked.
   run("INSERT INTO jobs (public_id, customer_id, task_id, status, created_at, finished_at, model, "
       "backbone_sha256, training_file_id, seed, learning_rate_multiplier, has_metadata, "
       "idempotency_key, error_code) "
-      "SELECT 'ftjob-' || i, 1, 1 + i % 10, iif(i % 10, 'failed', 'queued'), i, iif(i % 10, i, "
-      "NULL), "
-      "'minilm', 'b', 1, i, 1, 1, 'key' || i, iif(i % 10, 'e', NULL) FROM n");
+      "SELECT 'ftjob-' || i, 1, 1 + i % 10, CASE i % 10 WHEN 0 THEN 'queued' WHEN 5 THEN "
+      "'validating_files' ELSE 'failed' END, i, iif(i % 5, i, NULL), "
+      "'minilm', 'b', 1, i, 1, 1, 'key' || i, iif(i % 5, 'e', NULL) FROM n");
   run("INSERT INTO job_metadata SELECT i, 1, 'team', 'team' || (i % 1000) FROM n");
   run("INSERT INTO job_metadata SELECT i, 1, 'stage', 'test' FROM n");
   run("INSERT INTO trials (public_id, job_id, number, status) "
       "SELECT 'trial_' || i, i, 0, iif(i % 10, 'failed', 'queued') FROM n");
-  run("INSERT INTO events (public_id, job_id, created_at, level, type, message) "
-      "SELECT 'ftevent-' || i, 1, i, 'info', 'message', 'm' FROM n");
+  run("INSERT INTO events (public_id, job_id, number, created_at, level, type, message) "
+      "SELECT 'ftevent-' || i, 1, i, i, 'info', 'message', 'm' FROM n");
   run("INSERT INTO checkpoints (public_id, job_id, trial_id, created_at, step, epoch) "
       "SELECT 'ftckpt_' || i, 1, 1, i, i, i FROM n");
   run("INSERT INTO metric_points (trial_id, step) SELECT i, 1 FROM n");
@@ -147,16 +149,27 @@ std::vector<Call> reading_calls() {
       {"find_recent_twin",
        [twin](Database& d) { CHECK_FALSE(find_recent_twin(d, twin, many - 10)); }},
       {"list_trials", [](Database& d) { CHECK(list_trials(d, "ftjob-9").size() == 1); }},
-      {"list_validating_jobs", [](Database& d) { CHECK(list_validating_jobs(d).empty()); }},
+      {"list_validating_jobs",
+       [](Database& d) {
+         CHECK(list_validating_jobs(d, 16).size() == 16);
+         CHECK(list_validating_jobs(d, 16, "ftjob-50005").at(0).id == "ftjob-50015");
+       }},
       {"list_checkpoints",
        [](Database& d) {
          CHECK(list_checkpoints(d, "ftjob-1", {.after = "ftckpt_50000"}).items.at(0).step == 49999);
        }},
+      {"list_ended_trials_with_checkpoint",
+       [](Database& d) { CHECK(list_ended_trials_with_checkpoint(d, 8).empty()); }},
       {"list_metric_points",
        [](Database& d) { CHECK(list_metric_points(d, "ftjob-9").size() == 1); }},
       {"list_events",
        [](Database& d) {
          const EventQuery query{.after = "ftevent-50000"};
+         CHECK(list_events(d, "ftjob-1", query).items.at(0).id == "ftevent-49999");
+       }},
+      {"list_events after one that is gone",
+       [](Database& d) {
+         const EventQuery query{.after = "ftevent-1-50000"};
          CHECK(list_events(d, "ftjob-1", query).items.at(0).id == "ftevent-49999");
        }},
       {"list_active_runs", [](Database& d) { CHECK(list_active_runs(d).empty()); }},
@@ -181,7 +194,13 @@ std::vector<Call> reading_calls() {
       {"find_version_by_model",
        [](Database& d) { CHECK(find_version_by_model(d, 1, "ft:50000")); }},
       {"list_models of a customer with none",
-       [](Database& d) { CHECK(list_models(d, 2).empty()); }},
+       [](Database& d) { CHECK(list_models(d, 2).items.empty()); }},
+      {"list_models",
+       [](Database& d) {
+         const ModelQuery query{.after = "ft:50000", .limit = 20};
+         CHECK(list_models(d, 1, query).items.at(0).model_id == "ft:49999");
+       }},
+      {"check_readable", [](Database& d) { check_readable(d); }},
       {"authenticate", [](Database& d) { CHECK_FALSE(authenticate(d, "graft_nobody", noon)); }},
   };
 }
@@ -199,6 +218,11 @@ std::vector<Call> writing_calls() {
       {"claim_next_job",
        [](Database& d) {
          CHECK(list_lanes(d, claim_next_job(d, many).value().id).at(0).job.id == "ftjob-10");
+       }},
+      {"claim_next_job with others on its backbone",
+       [](Database& d) {
+         const Run run = claim_next_job(d, many, {.most_jobs = 4}).value();
+         CHECK(list_lanes(d, run.id).size() == 4);
        }},
       {"publish_version",
        [](Database& d) {
@@ -223,6 +247,7 @@ std::vector<Call> writing_calls() {
          CHECK(fail_job(d, "ftjob-60000", {"c", "m", ""}, many));
        }},
       {"insert_event", [](Database& d) { insert_event(d, {.job_id = "ftjob-9"}, many); }},
+      {"thin_events", [](Database& d) { CHECK(thin_events(d)); }},
       {"update_progress", [](Database& d) { update_progress(d, "trial_9", {}, 0, {}); }},
       {"insert_metric_point", [](Database& d) { insert_metric_point(d, "trial_9", {.step = 2}); }},
       {"insert_checkpoint", [](Database& d) { insert_checkpoint(d, {.trial_id = "trial_9"}); }},

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import signal
 import zipfile
@@ -99,6 +100,32 @@ def test_a_paused_job_waits_over_a_restart_and_goes_on_to_the_same_bytes(make_se
     service.wait_for(paused.id, "succeeded")
     assert resumed_at(service, paused.id)
     assert tensors(service, "broken") == tensors(service, "whole")
+
+
+def test_a_cancelled_job_s_last_checkpoint_can_be_downloaded(make_service):
+    service = make_service()
+    client = service.client()
+    job = service.submit(LONG, "topics", epochs=4)
+    wait_for_share(service, job.id, 0.4)
+    client.fine_tuning.jobs.cancel(job.id)
+
+    def newest():
+        return client.fine_tuning.jobs.checkpoints.list(job.id).data[0]
+
+    last = graft.wait_until(lambda: newest().model_extra["file"] and newest(), 30, "the last checkpoint")
+    file = client.files.retrieve(last.model_extra["file"])
+    assert file.purpose == "fine-tune-results" and file.filename == f"checkpoint-step-{last.step_number}.safetensors"
+    content = client.files.content(file.id).read()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:8 + size])
+    position = json.loads(header["__metadata__"]["graft_checkpoint"])["lanes"][0]
+    assert position["step"] == last.step_number >= 0.4 * position["total_steps"]
+    begin, end = header["lane.0.values"]["data_offsets"]
+    assert end - begin == 4 * position["parameters"] and len(content) >= 8 + size + end
+    assert all(other.model_extra["file"] is None
+               for other in client.fine_tuning.jobs.checkpoints.list(job.id).data[1:])
+    client.files.delete(file.id)
+    assert newest().model_extra["file"] is None
 
 
 def test_a_worker_program_that_does_not_start_pauses_the_queue_until_it_is_mended(make_service, tmp_path):

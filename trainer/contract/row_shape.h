@@ -3,12 +3,15 @@
 // Torch-free, no state: any thread may call.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace graft {
+
+inline constexpr std::size_t most_row_levels = 64;  // of JSON
 
 enum class DataFormat { jsonl, csv, tsv };
 

@@ -1,10 +1,10 @@
 // JSON Lines: {"text", "label"} and its relatives, and OpenAI's {"messages"}. The first row decides
 // the shape, every other row must have it. Members beyond the shape are ignored.
 #include <algorithm>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "trainer/contract/json_glance.h"
 #include "trainer/text/dataset_reading.h"
 
 namespace graft {
@@ -133,46 +133,23 @@ std::string list_members(const Json& object) {
   return list.empty() ? "none" : list;
 }
 
-// Called for each event of a parse: the first member that its object has twice.
-struct TwiceFinder {
-  std::string member;
-  std::vector<std::vector<std::string>> open;  // names of each open object
-
-  bool operator()(int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) {
-      open.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      open.pop_back();
-    } else if (event == Json::parse_event_t::key && !open.empty()) {
-      const auto& name = parsed.get_ref<const std::string&>();
-      auto& names = open.back();
-      const auto place = std::lower_bound(names.begin(), names.end(), name);
-      if (place != names.end() && *place == name) {
-        if (member.empty()) member = name.empty() ? "(without a name)" : name;
-      } else {
-        names.insert(place, name);
-      }
-    }
-    return true;
-  }
-};
-
 class JsonlReader {
  public:
   std::optional<RowFault> read(std::string_view line, Row& row) {
-    Json object;
-    TwiceFinder twice;
-    try {
-      object = Json::parse(line, std::ref(twice));
-    } catch (const Json::parse_error& error) {
-      return RowFault{"", "not valid JSON at byte " + std::to_string(error.byte) +
-                              "; each line must hold one whole JSON object"};
-    } catch (const Json::exception&) {  // a number beyond all range
-      return RowFault{"", "not valid JSON; each line must hold one whole JSON object"};
+    const JsonGlance seen = glance_at_json(line, most_row_levels);
+    if (seen.too_deep || seen.too_many_members)
+      return RowFault{"", "no row: it has more than " + std::to_string(most_members) +
+                              " members or is nested deeper than " +
+                              std::to_string(most_row_levels) + " levels"};
+    if (!seen.error.empty()) {
+      const std::string where =
+          seen.error_byte > 0 ? " at byte " + std::to_string(seen.error_byte) : "";
+      return RowFault{"", "not valid JSON" + where + "; each line must hold one whole JSON object"};
     }
-    if (!twice.member.empty())
-      return RowFault{twice.member, "member " + in_quotes(cut_text(twice.member, 64)) +
-                                        " stands twice in the row; readers differ in which counts"};
+    if (seen.twice)
+      return RowFault{*seen.twice, "member " + in_quotes(cut_text(*seen.twice, 64)) +
+                                       " stands twice in the row; readers differ in which counts"};
+    const Json object = Json::parse(line);
     if (!object.is_object()) {
       return RowFault{"", "not a JSON object but " + std::string(object.type_name()) +
                               "; each line must hold one, such as {\"text\": …, \"label\": …}"};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "trainer/contract/checkpoint_file.h"
 #include "trainer/durable/sha256.h"
 #include "trainer/model/safetensors.h"
 #include "trainer/text/mapped_file.h"
@@ -12,25 +13,15 @@
 namespace graft {
 namespace {
 
-constexpr char header_key[] = "graft_checkpoint", checksum_key[] = "sha256";
-
 // Names of a lane's tensors in the file.
 struct TensorNames {
-  explicit TensorNames(int lane) : prefix("lane." + std::to_string(lane) + ".") {}
+  explicit TensorNames(int lane) : prefix(checkpoint_tensor_prefix(lane)) {}
   std::string values() const { return prefix + "values"; }
   std::string first_moments() const { return prefix + "first_moments"; }
   std::string second_moments() const { return prefix + "second_moments"; }
   std::string best_epoch() const { return prefix + "best_epoch"; }
   std::string prefix;
 };
-
-// Over all that the file says, independent of how its container lays it out.
-std::string checksum(std::string_view header,
-                     const std::map<std::string, std::string_view>& tensors) {
-  std::string list = sha256_of_bytes(header) + "\n";
-  for (const auto& [name, bytes] : tensors) list += sha256_of_bytes(bytes) + "  " + name + "\n";
-  return sha256_of_bytes(list);
-}
 
 std::string_view bytes_of(const at::Tensor& tensor) {
   return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
@@ -107,16 +98,17 @@ std::string write_checkpoint(const TrainingState& checkpoint) {
   std::map<std::string, std::string_view> bytes;
   for (const auto& [name, tensor] : tensors) bytes.emplace(name, bytes_of(tensor));
   return write_safetensors(tensors,
-                           {{header_key, header}, {checksum_key, checksum(header, bytes)}});
+                           {{checkpoint_header_key, header},
+                            {checkpoint_checksum_key, checkpoint_checksum(header, bytes)}});
 }
 
 TrainingState read_checkpoint(std::string_view bytes) {
   try {
     const Safetensors file = read_safetensors(bytes);
-    const std::string& header = metadata(file, header_key);
+    const std::string& header = metadata(file, checkpoint_header_key);
     std::map<std::string, std::string_view> contents;
     for (const auto& [name, tensor] : file.tensors) contents.emplace(name, tensor.bytes);
-    if (checksum(header, contents) != metadata(file, checksum_key))
+    if (checkpoint_checksum(header, contents) != metadata(file, checkpoint_checksum_key))
       throw CheckpointError("its checksum is wrong");
     TrainingState checkpoint;
     checkpoint.header = parse_checkpoint_header(header);

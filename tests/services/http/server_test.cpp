@@ -656,6 +656,20 @@ TEST_CASE("one address does not take the connections of the others") {
   CHECK(elsewhere.read().status == 200);
 }
 
+TEST_CASE("what came quickly earns no time for silence") {
+  Router router;
+  add_echo(router);
+  ServerOptions options;
+  options.body_timeout_seconds = 1;
+  RunningServer running(router, options);
+  Connection client(running.port());
+  const auto started = std::chrono::steady_clock::now();
+  client.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 60001\r\n\r\n" +
+              std::string(60'000, 'x'));
+  CHECK(client.closed_by_server());
+  CHECK(std::chrono::steady_clock::now() - started < std::chrono::seconds(10));
+}
+
 TEST_CASE("bodies in memory have a limit all together") {
   Router router;
   Stuck stuck;

@@ -299,6 +299,36 @@ TEST_CASE("events are pages of the contract's shape, newest first") {
   CHECK(rest["has_more"] == false);
 }
 
+TEST_CASE("a reader of events whose cursor was thinned out goes on") {
+  RouteFixture routes;
+  const auto id = routes.add_job();
+  {
+    auto database = routes.databases.checkout();
+    enqueue_job(*database, id, routes.now);
+    for (int step = 1; step <= 300; ++step) {
+      NewEvent event{.job_id = id, .type = "metrics", .passing = true};
+      event.message = "Step " + std::to_string(step);
+      insert_event(*database, event, routes.now);
+    }
+  }
+  const std::string events = jobs + "/" + id + "/events?limit=1000";
+  const auto before = routes.call("GET", events).json()["data"];
+  REQUIRE(routes.call("POST", jobs + "/" + id + "/cancel").status == 200);
+  {
+    auto database = routes.databases.checkout();
+    while (thin_events(*database)) {
+    }
+  }
+  const auto after = routes.call("GET", events).json()["data"];
+  CHECK(after.size() < before.size());
+  for (const auto& cursor : before) {
+    const auto rest = routes.call("GET", events + "&after=" + cursor["id"].get<std::string>());
+    CHECK_MESSAGE(rest.status == 200, rest.body);
+  }
+  const std::string none = before[0]["id"].get<std::string>() + "0";
+  error_of(routes.call("GET", events + "&after=" + none), 400);
+}
+
 TEST_CASE("checkpoints carry plain accuracy in the contract's places") {
   RouteFixture routes;
   const auto version = routes.add_version("mood");

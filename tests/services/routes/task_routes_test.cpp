@@ -177,6 +177,36 @@ TEST_CASE("tasks are listed newest first, page by page") {
   CHECK(rest["has_more"] == false);
 }
 
+TEST_CASE("models come in pages when asked: backbones on the first, then the newest adapters") {
+  RouteFixture routes;
+  const auto first = routes.add_version("mood"), second = routes.add_version("mood");
+  const auto page = routes.call("GET", "/v1/models?limit=1").json();
+  REQUIRE(page["data"].size() == 2);
+  CHECK(page["data"][0]["id"] == "minilm");
+  CHECK(page["data"][1]["id"] == second.model_id);
+  CHECK(page["has_more"] == true);
+  const auto rest = routes.call("GET", "/v1/models?limit=1&after=" + second.model_id).json();
+  REQUIRE(rest["data"].size() == 1);
+  CHECK(rest["data"][0]["id"] == first.model_id);
+  CHECK(rest["has_more"] == false);
+  CHECK(routes.call("GET", "/v1/models?after=minilm").json()["data"].size() == 2);
+  CHECK(error_of(routes.call("GET", "/v1/models?after=ft:none"), 400)["code"] == "unknown_cursor");
+  error_of(routes.call("GET", "/v1/models?limit=1001"), 400);
+}
+
+TEST_CASE("a task has a hundred aliases at most, each of which can still be moved") {
+  RouteFixture routes;
+  routes.add_version("mood");
+  const auto put = [&](int number) {
+    return routes.call("PUT", "/v1/tasks/mood/aliases/a" + std::to_string(number),
+                       R"({"version": 1})");
+  };
+  for (int i = 0; i < 100; ++i) REQUIRE(put(i).status == 200);
+  CHECK(error_of(put(100), 400)["code"] == "too_many_aliases");
+  CHECK(put(7).status == 200);
+  CHECK(routes.call("GET", "/v1/tasks/mood").json()["aliases"].size() == 100);
+}
+
 TEST_CASE("models are the backbones and the finished adapters") {
   RouteFixture routes;
   const auto made = routes.add_version("mood");

@@ -1,0 +1,26 @@
+// A look over a stranger's JSON before anything is built of it, in time that grows with its length
+// alone: the library's parse with a callback looks at all siblings at each end of one, its ordered
+// objects at all members for each new one. Torch-free, no state: any thread may call.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace graft {
+
+// More members than any row or request means; an object with them is built in no time.
+inline constexpr std::size_t most_members = 1000;
+
+struct JsonGlance {
+  std::string error;                 // why it is no JSON; empty: it is
+  std::size_t error_byte = 0;        // from 1
+  std::optional<std::string> twice;  // the first member that its object has twice
+  bool too_deep = false;             // then the rest was not looked at
+  bool too_many_members = false;     // likewise
+};
+
+JsonGlance glance_at_json(std::string_view text, std::size_t most_levels);
+
+}  // namespace graft
