@@ -35,6 +35,7 @@ struct SchedulerOptions {
   int max_failures = 3;        // ends by a trial's own fault before it fails
   int stop_grace_seconds = 5;  // between asking a worker to stop and ending it
   int sweep_seconds = 60;      // between two looks for bytes that nothing needs
+  int row_seconds = 600;       // a blob is written before its row: so long it is left alone
   int silence_seconds = 1800;  // a worker that reports nothing for so long hangs and is ended
   // With less room on the disk no worker is launched, and a worker's death is put down to the disk.
   std::int64_t free_bytes_to_launch = std::int64_t{64} << 20;

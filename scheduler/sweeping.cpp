@@ -9,12 +9,6 @@
 #include "storage/runs.h"
 
 namespace graft {
-namespace {
-
-// A blob is written before its row; so long it is left alone.
-constexpr std::chrono::seconds time_for_a_row{600};
-
-}  // namespace
 
 void Scheduler::State::sweep(std::int64_t now, bool at_start) {
   swept_at = monotonic;
@@ -27,7 +21,8 @@ void Scheduler::State::sweep(std::int64_t now, bool at_start) {
   const auto referenced = [&](const std::string& sha256) {
     return is_blob_referenced(database, sha256, now);
   };
-  const int removed = at_start ? blobs.sweep(referenced) : blobs.sweep(referenced, time_for_a_row);
+  const int removed = at_start ? blobs.sweep(referenced)
+                               : blobs.sweep(referenced, std::chrono::seconds(options.row_seconds));
   if (at_start) {
     spdlog::info("start: {} runs to take up again, {} old run directories, {} unused blobs removed",
                  active.size(), runs, removed);

@@ -98,3 +98,61 @@ TEST_CASE("events from before have a place in their job, and all of them stay") 
     CHECK(list_events(old.database, id, {.after = events[0].id}).items.size() == 2);
   }
 }
+
+TEST_CASE("jobs of every state, and their trials, say the same as before trials had their own") {
+  OldDatabase old;
+  for (const auto& [number, status] : statuses) {
+    CAPTURE(number);
+    const Job job = old.job(number);
+    CHECK(job.status == status);
+    const bool began = number > 2;
+    CHECK(job.attempts == (began ? number : 0));
+    CHECK(job.progress.step == (began ? 10 * number : 0));
+    CHECK(job.progress.total_steps == (began ? 100 : 0));
+    CHECK(job.trained_tokens == (began ? 1000 * number : 0));
+    CHECK(job.started_at.has_value() == began);
+    CHECK(job.finished_at.has_value() == is_final(status));
+    const Trial trial = old.trials(number).back();
+    CHECK(to_string(trial.status) ==
+          (status == JobStatus::validating_files ? "queued" : to_string(status)));
+    CHECK(trial.attempts == job.attempts);
+    CHECK(trial.failures == 0);
+    CHECK_FALSE(trial.checkpoint_sha256);
+  }
+  CHECK(old.job(3).estimated_finish == 400);
+  CHECK(old.job(3).progress.tokens_per_second == 1234.5);
+  CHECK(old.job(6).error->code == "diverged");
+  CHECK(old.job(6).error->param == "hyperparameters");
+  CHECK(old.job(5).fine_tuned_model == "ft:m");
+  // Of two trials the one that made the version is the one that succeeded.
+  REQUIRE(old.trials(5).size() == 2);
+  CHECK(old.trials(5)[0].status == TrialStatus::cancelled);
+  CHECK(old.trials(5)[1].status == TrialStatus::succeeded);
+}
+
+TEST_CASE("jobs of every state go on after the migrations, and final ones stay final") {
+  OldDatabase old;
+  Database& database = old.database;
+  REQUIRE(list_active_runs(database).size() == 1);
+  CHECK(list_lanes(database, "run_3").at(0).job.id == "ftjob-3");
+
+  CHECK(claim_next_job(database, noon));  // the queued one; those that run or wait are not due
+  CHECK(old.job(2).status == JobStatus::running);
+  CHECK_FALSE(claim_next_job(database, noon));
+  CHECK(enqueue_job(database, "ftjob-1", noon));
+  CHECK(claim_next_job(database, noon));
+  CHECK(resume_job(database, 1, "ftjob-4", noon) == PauseOutcome::changed);
+  CHECK(claim_next_job(database, noon));
+  CHECK(old.trials(4)[0].attempts == 5);
+  CHECK(fail_trial(database, "trial_3_0", {"worker_died", "It died.", ""}, noon));
+  CHECK(old.job(3).status == JobStatus::failed);
+  for (const int number : {5, 6, 7}) {
+    const std::string id = "ftjob-" + std::to_string(number);
+    CHECK(cancel_job(database, 1, id, noon) == CancelOutcome::already_final);
+    CHECK_FALSE(fail_job(database, id, {"c", "m", ""}, noon));
+    CHECK_THROWS_AS(
+        execute(database.handle(),
+                "UPDATE trials SET status = 'queued' WHERE job_id = " + std::to_string(number)),
+        StorageError);
+  }
+}

@@ -129,3 +129,24 @@ def test_a_full_disk_is_said_on_the_job_and_the_daemon_goes_on(make_service, sma
     ended = graft.wait_until(lambda: service.job(job.id)["status"] in graft.ENDED, 240, "the job's end")
     assert ended and service.job(job.id)["status"] in ("failed", "succeeded")
     service.learn(GOOD, "moods", epochs=1)
+
+
+def test_readyz_names_a_full_disk_and_the_queue_that_waits_for_it(make_service, small_disk):
+    service = make_service(data_dir=small_disk / "data", log=small_disk.parent / "daemon.log")
+    graft.wait_until(lambda: service.request("GET", "/readyz").status == 200, 60, "readiness")
+    file_id = service.upload(GOOD)
+    free = os.statvfs(small_disk)
+    (small_disk / "filler").write_bytes(b"\0" * max(0, free.f_bavail * free.f_frsize - 3 * 2**20))
+    job = service.submit(file_id, "moods", epochs=1)
+    waits = graft.wait_until(
+        lambda: (answer := service.request("GET", "/readyz")).json()["checks"]["queue"] != "ok" and answer,
+        30, "word of the paused queue")
+    assert waits.status == 503
+    checks = waits.json()["checks"]
+    assert "disk_full" in checks["queue"] and checks["disk"].startswith("full")
+    assert checks["database"] == checks["worker"] == "ok"
+    assert service.job(job.id)["status"] == "queued"
+    assert service.get("/healthz")["status"] == "ok"
+    (small_disk / "filler").unlink()
+    service.wait_for(job.id, "succeeded")
+    assert service.request("GET", "/readyz").status == 200
