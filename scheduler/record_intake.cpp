@@ -36,9 +36,15 @@ struct RecordIntake::Batch {
   }
 
   // nullptr: no such lane, or its trial is no longer running.
-  const RunLane* running_lane(int number) const {
+  // Whose trial has not ended. It may be paused, or queued again, while its worker still ends: what
+  // was learned until then counts, because the checkpoint that goes on from there holds it.
+  const RunLane* open_lane(int number) const {
     for (const RunLane& lane : lanes) {
-      if (lane.lane == number) return is_running(lane) ? &lane : nullptr;
+      if (lane.lane != number) continue;
+      const TrialStatus status = lane.trial.status;
+      const bool open = status == TrialStatus::running || status == TrialStatus::paused ||
+                        status == TrialStatus::queued;
+      return open ? &lane : nullptr;
     }
     spdlog::warn("run {}: a record of lane {}, which it does not have", run.id, number);
     return nullptr;
@@ -174,7 +180,7 @@ void RecordIntake::add_row(Batch& batch, const Record& record) {
   } else if (const auto* ended = std::get_if<EpochEnded>(&record.body)) {
     add_epoch(batch, *ended);
   } else if (const auto* notice = std::get_if<Notice>(&record.body)) {
-    if (const RunLane* lane = batch.running_lane(notice->lane)) {
+    if (const RunLane* lane = batch.open_lane(notice->lane)) {
       add_event(batch, *lane, level_of(notice->level), shortened(notice->message));
     }
   }  // RunFinished: what it says shows in the lanes
@@ -194,7 +200,7 @@ void RecordIntake::add_started(Batch& batch, const RunStarted& started) {
 }
 
 void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
-  const RunLane* lane = batch.running_lane(ready.lane);
+  const RunLane* lane = batch.open_lane(ready.lane);
   if (lane == nullptr) return;
   add_event(batch, *lane, EventLevel::info,
             "Data read: " + plural(ready.training_rows, "training row") + ", " +
@@ -213,7 +219,7 @@ void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
 }
 
 void RecordIntake::add_progress(Batch& batch, const Progress& progress, double time) {
-  const RunLane* lane = batch.running_lane(progress.lane);
+  const RunLane* lane = batch.open_lane(progress.lane);
   if (lane == nullptr) return;
   const auto& last = last_progress_[batch.run.id][progress.lane];
   const bool told = last.step == progress.step && progress.step > 0;  // only the time left is new
@@ -249,7 +255,7 @@ void RecordIntake::add_progress(Batch& batch, const Progress& progress, double t
 }
 
 void RecordIntake::add_epoch(Batch& batch, const EpochEnded& ended) {
-  const RunLane* lane = batch.running_lane(ended.lane);
+  const RunLane* lane = batch.open_lane(ended.lane);
   if (lane == nullptr) return;
   const auto train_loss = ended.metrics.get("train_loss");
   if (train_loss) {
@@ -325,7 +331,7 @@ void RecordIntake::publish(Batch& batch, const LaneFinished& finished) {
 }
 
 void RecordIntake::fail_lane(Batch& batch, int number, const JobError& error) {
-  const RunLane* lane = batch.running_lane(number);
+  const RunLane* lane = batch.open_lane(number);
   if (lane == nullptr) return;
   if (fault_of(error.code) != Fault::customer) {
     // Not the customer's: it stays running, and the end of the worker decides.

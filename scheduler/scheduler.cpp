@@ -95,8 +95,7 @@ std::vector<Run> Scheduler::State::claim_queued(std::int64_t now) {
         database, now,
         {.quiet = machine.paused, .most_jobs = machine.paused ? 1 : options.jobs_per_run});
     if (!run) {
-      if (machine.paused && (machine.code != "disk_full" || has_room()))
-        machine_works();  // nobody waits for it
+      if (machine.paused && machine.code != "disk_full") machine_works();  // nobody waits for it
       break;
     }
     supervised[run->id].launch_due = true;
@@ -150,8 +149,6 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
     return_all(run,
                {.reason = full ? "the service's disk is full; training begins once there is room"
                                : "the training worker could not be started; it is tried again",
-                // Another one is tried first, should this one be the trouble.
-                .not_before = now + probe_pause_seconds(failed_probes) + 1,
                 .its_own_fault = false,
                 .never_began = true},
                now);

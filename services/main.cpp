@@ -192,11 +192,16 @@ class StopWatcher {
     }
     spdlog::info("stopping: {}", number == SIGINT ? "interrupted" : "terminated");
     stop_();
+    // Supervisors signal a process and its group: what comes at once again was not said twice.
+    const auto asked = std::chrono::steady_clock::now();
+    const auto at_once = [&] {
+      return std::chrono::steady_clock::now() - asked < std::chrono::seconds(1);
+    };
     do {
       const timespec limit{stop_limit_seconds, 0};
       number = sigtimedwait(&signals_, nullptr, &limit);
       if (done_) return;
-    } while (number == SIGUSR1);
+    } while (number == SIGUSR1 || (number > 0 && at_once()));
     // What is accepted is in the database; trainings go on by themselves.
     spdlog::error(number < 0 ? "something did not end in time" : "told twice: ending at once");
     std::_Exit(1);

@@ -296,6 +296,22 @@ TEST_CASE("a run without memory is tried again and fails its jobs at last, in th
   CHECK(service.job(id).attempts == 3);
 }
 
+TEST_CASE("an epoch that ends while its job is being paused is not lost") {
+  Service service;
+  const std::string id = service.start_job();
+  const auto run = service.launcher.last();
+  FakeLauncher::write(run, Service::started());
+  service.tick();
+  REQUIRE(pause_job(service.database, service.customer, id, service.now) == PauseOutcome::changed);
+  FakeLauncher::write(run, Service::epoch_ended(1, 33));
+  service.tick();
+  CHECK(list_checkpoints(service.database, id, {}).items.size() == 1);
+  REQUIRE(resume_job(service.database, service.customer, id, service.now) == PauseOutcome::changed);
+  FakeLauncher::write(run, Service::epoch_ended(2, 66));
+  service.tick();
+  CHECK(list_checkpoints(service.database, id, {}).items.size() == 2);
+}
+
 TEST_CASE("what a worker threw is for the operator: the customer reads no path of this machine") {
   Service service;
   const std::string id = service.start_job();

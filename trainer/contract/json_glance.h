@@ -11,7 +11,7 @@
 namespace graft {
 
 // More members than any row or request means; an object with them is built in no time.
-inline constexpr std::size_t most_members = 1000;
+inline constexpr std::size_t most_members = 4096;
 
 struct JsonGlance {
   std::string error;                 // why it is no JSON; empty: it is

@@ -123,7 +123,8 @@ PackedBackbone<T> pack_backbone(const BackboneWeights& backbone,
     packed.memory = std::move(bytes);
   }
   visit_operands(packed, backbone, [&](PackedOperand<T>& operand, auto weight, bool back) {
-    const auto shape = weight().sizes();
+    const at::Tensor values = weight();  // may be made here: its sizes live no longer
+    const auto shape = values.sizes();
     operand = {data, back ? shape[0] : shape[1], back ? shape[1] : shape[0]};
     data += operand.k * operand.n;
   });
