@@ -4,8 +4,10 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "trainer/contract/checkpoint_file.h"
+#include "trainer/contract/version.h"
 #include "trainer/durable/sha256.h"
 #include "trainer/model/safetensors.h"
 #include "trainer/text/mapped_file.h"
@@ -41,14 +43,12 @@ at::Tensor take(const Safetensors& file, const std::string& name, std::int64_t p
   return float_tensor(found->second).clone();
 }
 
-}  // namespace
-
-void add_lane(TrainingState& checkpoint, const Lane& lane, const std::string& identity) {
+void add_lane(TrainingState& checkpoint, const Lane& lane) {
   LanePosition position;
   LaneTensors tensors;
   tensors.optimizer = lane.optimizer->state();
   position.lane = lane.index;
-  position.identity = identity;
+  position.identity = lane.identity;
   position.step = lane.step;
   position.optimizer_steps = tensors.optimizer.steps;
   position.total_steps = lane.total_steps;
@@ -65,6 +65,20 @@ void add_lane(TrainingState& checkpoint, const Lane& lane, const std::string& id
   }
   checkpoint.header.lanes.push_back(std::move(position));
   checkpoint.tensors.push_back(std::move(tensors));
+}
+
+}  // namespace
+
+TrainingState snapshot(std::span<const std::unique_ptr<Lane>> lanes,
+                       const std::string& order_sha256, std::optional<Precision> precision) {
+  TrainingState checkpoint;
+  checkpoint.header.program_version = program_version;
+  checkpoint.header.order_sha256 = order_sha256;
+  checkpoint.header.time =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  checkpoint.header.precision = precision;
+  for (const auto& lane : lanes) add_lane(checkpoint, *lane);
+  return checkpoint;
 }
 
 bool go_on(Lane& lane, const LanePosition& position, const LaneTensors& tensors) {

@@ -9,7 +9,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,9 +40,9 @@ struct TrainingState {
   std::vector<LaneTensors> tensors;  // one of header.lanes each
 };
 
-// Copies what the next step changes. To be called between steps.
-// identity: hash of lane_identity().
-void add_lane(TrainingState& checkpoint, const Lane& lane, const std::string& identity);
+// Where the lanes stand: copies what the next step changes. To be called between steps.
+TrainingState snapshot(std::span<const std::unique_ptr<Lane>> lanes,
+                       const std::string& order_sha256, std::optional<Precision> precision);
 
 // Puts a freshly built lane where the checkpoint was. False, and nothing changed: its data or shape
 // are not the lane's.

@@ -10,7 +10,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "trainer/contract/checkpoint_header.h"
@@ -23,14 +22,10 @@
 #include "trainer/text/token_cache.h"
 #include "trainer/text/tokenized_rows.h"
 #include "trainer/text/tokenizer.h"
+#include "trainer/training/evaluation.h"
 #include "trainer/training/optimizer.h"
 
 namespace graft {
-
-struct LaneData {
-  TokenizedRows rows;
-  std::vector<std::int64_t> class_ids;  // (rows)
-};
 
 // Sums over training steps: of the epoch, and since the last Progress record.
 struct StepSums : StepTotals {
@@ -51,13 +46,9 @@ struct BestEpoch {
   at::Tensor tensors;  // AdamW::snapshot()
 };
 
-// States behind a lane's frozen layers, by validation row: what later evaluations begin with.
-struct EvaluationStates {
-  std::vector<at::Tensor> rows;  // undefined: not computed yet; empty: too many to keep
-};
-
 struct Lane {
   int index = 0;
+  std::string identity;  // hash of lane_identity(), for checkpoints
   LaneOrder order;
   InputShape shape = InputShape::text;
   TaskModel model;
@@ -84,6 +75,7 @@ struct Lane {
   int epoch() const {
     return static_cast<int>(step / steps_per_epoch) + 1;
   }  // 1-based, next step's
+  bool between_epochs() const { return step % steps_per_epoch == 0; }
   bool finished() const { return step == total_steps; }
   double learning_rate() const;  // of the next step
 };
@@ -109,28 +101,5 @@ std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const Backbo
 // Both at once, with nothing kept.
 std::unique_ptr<Lane> prepare_lane(int index, const LaneOrder& order,
                                    const BackboneWeights& backbone, const Tokenizer& tokenizer);
-
-// What ends one lane and leaves the others. code() and param() as in LaneFailed.
-class LaneError : public std::runtime_error {
- public:
-  LaneError(std::string code, const std::string& message, std::string param = "")
-      : std::runtime_error(message), code_(std::move(code)), param_(std::move(param)) {}
-  const std::string& code() const { return code_; }
-  const std::string& param() const { return param_; }
-
- private:
-  std::string code_, param_;
-};
-
-// The rows of the next step; draws the epoch's order where one begins.
-std::span<const std::size_t> next_rows(Lane& lane);
-
-// Without dropout, and row by row with the arithmetic that answers predictions: whoever predicts
-// the rows with this model gets the same numbers, whatever the number of threads and the precision
-// of training. Nothing for no rows. Calls after_batch() between batches, so that a long evaluation
-// is no silence.
-Metrics evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
-                 const LaneData& data, EvaluationStates& states,
-                 const std::function<void()>& after_batch);
 
 }  // namespace graft

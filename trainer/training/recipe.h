@@ -1,23 +1,33 @@
-// The training recipe, as plain functions: a step of all lanes, the end of an epoch.
+// The training recipe: how the lanes of a run get from their data to their results. recipe.cpp
+// reads top to bottom; what it calls by name stands in the files around it.
 //
 // For one thread, which trains; the engine has threads of its own.
 #pragma once
 
 #include <functional>
-#include <span>
-#include <vector>
+#include <string>
 
-#include "trainer/training/lane.h"
+#include "trainer/fast/engine.h"
+#include "trainer/training/lane_intake.h"
+#include "trainer/training/run_report.h"
+#include "trainer/training/thread_limit.h"
 
 namespace graft {
 
-// One step of all lanes by the engine, each lane's gradients its own; then for each lane clipping
-// at global norm 1 and AdamW. Returns what each lane adds to its sums, and moves its step on. A
-// lane whose loss or gradient is not finite is left as it was before the step and has loss NaN.
-std::vector<StepSums> train_step(Engine& engine, std::span<Lane* const> lanes);
+// What a run trains with.
+struct TrainingParts {
+  const Order& order;
+  const std::string& order_sha256;  // of order_identity()
+  const BackboneWeights& backbone;
+  Engine& engine;
+  ThreadLimit& threads;
+  LaneIntake& intake;  // where lanes come from
+  RunReport& report;
+  double checkpoint_seconds;  // at most, between checkpoints
+};
 
-// Evaluates the epoch that just ended and keeps the tensors where it is the best so far.
-// after_batch as for evaluate().
-EpochEnded end_epoch(Engine& engine, Lane& lane, const std::function<void()>& after_batch);
+// Trains all lanes that come, side by side. True: every lane came to its end; false: stop(), asked
+// before each step and while data is read, said so, and a checkpoint is there.
+bool train_lanes(const TrainingParts& parts, const std::function<bool()>& stop);
 
 }  // namespace graft
