@@ -33,4 +33,10 @@ double macro_f1(std::span<const std::int64_t> predicted, std::span<const std::in
   return sum / static_cast<double>(classes.size());
 }
 
+Metrics classification_metrics(std::span<const std::int64_t> predicted,
+                               std::span<const std::int64_t> truth) {
+  return {{"valid_accuracy", accuracy(predicted, truth)},
+          {"valid_macro_f1", macro_f1(predicted, truth)}};
+}
+
 }  // namespace graft

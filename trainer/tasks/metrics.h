@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "trainer/contract/metrics.h"
+
 namespace graft {
 
 // Share of equal ids; 0 for no rows. Spans of equal length.
@@ -12,5 +14,10 @@ double accuracy(std::span<const std::int64_t> predicted, std::span<const std::in
 // Mean over the classes that appear in either of F1 = 2*hits / (predicted + true); scikit-learn's
 // f1_score(average="macro"). 0 for no rows.
 double macro_f1(std::span<const std::int64_t> predicted, std::span<const std::int64_t> truth);
+
+// All that is measured of a classification of validation rows but its loss, under the names of
+// trainer/contract/metrics.h.
+Metrics classification_metrics(std::span<const std::int64_t> predicted,
+                               std::span<const std::int64_t> truth);
 
 }  // namespace graft

@@ -91,9 +91,9 @@ Metrics evaluate(const BackboneWeights& backbone, ThreadPool& threads, const Tas
     after_batch();
   }
   const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
-  return {{"valid_loss", loss / static_cast<double>(data.rows.size())},
-          {"valid_accuracy", accuracy(predicted, data.class_ids)},
-          {"valid_macro_f1", macro_f1(predicted, data.class_ids)}};
+  Metrics metrics = classification_metrics(predicted, data.class_ids);
+  metrics.set("valid_loss", loss / static_cast<double>(data.rows.size()));
+  return metrics;
 }
 
 }  // namespace graft
