@@ -49,6 +49,11 @@ constexpr std::array table{
            .split = Split::validation,
            .better = Better::greater,
            .checkpoint_name = "valid_macro_f1"},
+    Metric{.name = "valid_matthews",
+           .doc = "Matthews correlation of the validation rows, 1 for all right, 0 for chance",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_matthews"},
 };
 
 std::size_t place_of(std::string_view name) {

@@ -53,6 +53,23 @@ TEST_CASE("accuracy and macro F1 are scikit-learn's") {
   CHECK(accuracy({}, {}) == 0.0);
 }
 
+TEST_CASE("Matthews correlation is scikit-learn's, and 0 where it is undefined") {
+  using Ids = std::vector<std::int64_t>;
+  // Binary, as in the documentation of matthews_corrcoef; then what it answers for more classes.
+  CHECK(matthews_correlation(Ids{1, -1, 1, 1}, Ids{1, 1, 1, -1}) == doctest::Approx(-1.0 / 3));
+  CHECK(matthews_correlation(Ids{1, 1, 0, 0, 0, 0}, Ids{0, 0, 1, 1, 2, 2}) ==
+        doctest::Approx(-12 / std::sqrt(24.0 * 16)));
+  CHECK(
+      matthews_correlation(Ids{0, 1, 1, 2, 2, 1, 0, 2, 3, 1}, Ids{0, 1, 2, 2, 2, 1, 0, 0, 3, 3}) ==
+      doctest::Approx(0.6252412661738195).epsilon(1e-15));
+  CHECK(matthews_correlation(Ids{0, 1, 2, 1}, Ids{0, 1, 2, 1}) == 1.0);
+  CHECK(matthews_correlation(Ids{1, 0, 0}, Ids{0, 1, 1}) == -1.0);
+  CHECK(matthews_correlation(Ids{0, 0, 0, 0}, Ids{0, 0, 0, 1}) == 0.0);
+  CHECK(matthews_correlation(Ids{0, 1, 0}, Ids{1, 1, 1}) == 0.0);
+  CHECK(matthews_correlation({}, {}) == 0.0);
+  CHECK(classification_metrics(Ids{1, 0, 0}, Ids{0, 1, 1}).get("valid_matthews") == -1.0);
+}
+
 TEST_CASE("a dropout mask depends on seed, step, site, row and element, and keeps its share") {
   const std::vector<std::int64_t> rows{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   const at::Tensor x = torch::ones({10, 4001});
