@@ -130,6 +130,14 @@ bool SeparatedReader::read_field(SeparatedRecord& record) {
     field = text_.substr(position_, end - position_);
     position_ = end;
     if (end < text_.size() && text_[end] == '\n' && field.ends_with('\r')) field.pop_back();
+    // A blank before the quotes makes them part of the field for some readers and not for others.
+    const std::string_view inner = trim(field);
+    if (inner.size() > 1 && inner.starts_with('"') && inner.ends_with('"')) {
+      record.fault = "field " + std::to_string(record.fields.size()) +
+                     " has a blank before its quotes, which readers understand differently; remove "
+                     "the blank";
+      return false;
+    }
   }
   if (position_ >= text_.size()) return false;
   if (text_[position_] == separator_) {

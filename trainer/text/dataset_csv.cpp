@@ -2,6 +2,7 @@
 // ignored.
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "trainer/text/dataset_reading.h"
 
@@ -58,15 +59,20 @@ void read_separated(std::string_view text, std::size_t file_offset, DataFormat f
   SeparatedReader reader(text, header.separator);
   if (header.sep_line) reader.skip_line();
   bool in_header = true;
+  std::vector<std::string> names;
   while (reader.next(record)) {
     std::optional<RowFault> fault = find_bad_bytes(record.bytes, file_offset + record.offset);
     if (!fault && record.fault) fault = RowFault{"", *record.fault};
     if (!fault && record.blank()) continue;
     if (std::exchange(in_header, false)) {
       if (fault) rows.fail(record.line, *fault);
+      names = record.fields;
       continue;
     }
     Row row;
+    if (!fault && record.fields == names)
+      fault =
+          RowFault{"", "the header stands here again, as where files were joined; remove the row"};
     if (!fault) {
       const std::string_view label =
           header.label < record.fields.size() ? record.fields[header.label] : std::string_view();
