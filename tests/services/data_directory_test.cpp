@@ -5,6 +5,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
 #include <string>
 
 #include "services/logging.h"
@@ -45,6 +48,21 @@ TEST_CASE("a new data directory is its owner's alone, an existing one keeps its 
   std::filesystem::permissions(scratch.path, wider);
   { const DataDirectory again(scratch.path); }
   CHECK(std::filesystem::status(scratch.path).permissions() == wider);
+}
+
+TEST_CASE("files of customers beside no database are not swept away by a new one") {
+  const ScratchDirectory scratch("lost");
+  const DataDirectory data(scratch.path);
+  CHECK_NOTHROW(data.refuse_lost_database());
+  std::filesystem::create_directories(data.blobs() / "tmp");
+  std::ofstream(data.blobs() / "tmp" / "half") << "written";
+  CHECK_NOTHROW(data.refuse_lost_database());
+  std::filesystem::create_directories(data.blobs() / "ab");
+  std::ofstream(data.blobs() / "ab" / "abcd") << "kept";
+  CHECK_THROWS_WITH_AS(data.refuse_lost_database(), doctest::Contains("restore the database"),
+                       std::runtime_error);
+  std::ofstream(data.database()) << "";
+  CHECK_NOTHROW(data.refuse_lost_database());
 }
 
 TEST_CASE("the worker's socket fits into an address, however long the directory's name") {

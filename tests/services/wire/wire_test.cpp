@@ -475,6 +475,17 @@ TEST_CASE("a thousand unknown members make a short message") {
   CHECK(message.ends_with("And 991 more."));
 }
 
+TEST_CASE(
+    "a body is read in time of its length: nobody's many small objects hold a thread for hours") {
+  std::string objects = "{}";
+  for (int i = 0; i < 1'000'000; ++i) objects += ",{}";
+  CHECK(parse_object("{\"inputs\": [" + objects + "]}")["inputs"].size() == 1'000'001);
+  std::string members = "\"m\": 0";
+  for (int i = 0; i < 200'000; ++i) members += ", \"m" + std::to_string(i) + "\": 0";
+  CHECK_THROWS_WITH_AS(parse_object("{" + members + "}"),
+                       "An object of the body has more than 4096 members.", HttpError);
+}
+
 TEST_CASE("a finished adapter as model is refused with the way out") {
   const auto error = refusal(R"({"model": "ft:minilm:acme:s:abcdefgh", "training_file": "f"})");
   CHECK(error.code == "not_supported");
