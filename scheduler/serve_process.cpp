@@ -7,6 +7,9 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <fstream>
+#include <sstream>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -22,6 +25,25 @@ constexpr std::int64_t longest_pause = 60;  // seconds
 constexpr std::int64_t settled_after =
     60;  // a child that lived so long has not failed at the start
 
+constexpr std::int64_t second_look = 2;  // seconds after the first
+constexpr int most_excuses = 10;         // an endless loop computes, too
+
+// Clock ticks of all its threads, from proc(5); 0: not to be known.
+std::int64_t computed_by(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  std::getline(file, line);
+  // The name before it, in parentheses, may hold anything.
+  const std::size_t name = line.rfind(')');
+  if (name == line.npos) return 0;
+  std::istringstream rest(line.substr(name + 1));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) rest >> skipped;
+  std::int64_t user = 0, system = 0;
+  rest >> user >> system;
+  return user + system;
+}
+
 }  // namespace
 
 ServeProcess::ServeProcess(ServeProcessOptions options) : options_(std::move(options)) {}
@@ -36,11 +58,7 @@ void ServeProcess::report_silence(std::chrono::steady_clock::time_point since) {
 
 void ServeProcess::tick(std::int64_t now) {
   if (stopped_) return;
-  const auto silent_since = silent_since_.exchange({});
-  if (pid_ != 0 && silent_since > born_) {
-    spdlog::error("prediction worker: process {} has stopped answering; it is killed", pid_);
-    signal_process(pid_, SIGKILL);
-  }
+  look_at_silence(now);
   if (pid_ != 0) {
     if (const std::optional<ChildEnd> end = reap_child(pid_)) {
       const WorkerState state{false, end->exit_code, end->signal};
@@ -58,6 +76,24 @@ void ServeProcess::tick(std::int64_t now) {
   ready_ = pid_ != 0 && std::filesystem::is_socket(options_.socket, ignored);
 }
 
+void ServeProcess::look_at_silence(std::int64_t now) {
+  const auto silent_since = silent_since_.exchange({});
+  if (pid_ == 0) return;
+  if (!suspicion_) {
+    if (silent_since > born_) suspicion_ = {now, computed_by(pid_)};
+    return;
+  }
+  if (now < suspicion_->at + second_look) return;
+  const bool computes = computed_by(pid_) > suspicion_->computed;
+  suspicion_.reset();
+  if (computes && ++excused_ <= most_excuses) {
+    spdlog::warn("prediction worker: process {} answers nobody, but computes", pid_);
+    return;
+  }
+  spdlog::error("prediction worker: process {} has stopped answering; it is killed", pid_);
+  signal_process(pid_, SIGKILL);
+}
+
 void ServeProcess::start(std::int64_t now) {
   std::error_code ignored;
   std::filesystem::remove(options_.socket, ignored);  // an old one would look as if it were ready
@@ -70,6 +106,8 @@ void ServeProcess::start(std::int64_t now) {
   command.dies_with_starter = true;
   started_at_ = now;
   born_ = std::chrono::steady_clock::now();
+  suspicion_.reset();
+  excused_ = 0;
   try {
     pid_ = start_child(command);
     spdlog::info("prediction worker started, process {}", pid_);

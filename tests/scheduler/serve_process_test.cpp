@@ -158,11 +158,33 @@ TEST_CASE(
   CHECK(serve.pid() == first);
   CHECK(::kill(first, 0) == 0);
   serve.report_silence(std::chrono::steady_clock::now());
+  serve.tick(102);
+  serve.tick(103);
+  CHECK(::kill(first, 0) == 0);  // one look is none
   REQUIRE(eventually([&] {
-    serve.tick(102);
+    serve.tick(105);
     return serve.pid() != first;
   }));
   serve.tick(200);
   CHECK(serve.pid() > 0);
   CHECK(serve.pid() != first);
+}
+TEST_CASE("a predicting worker that answers nobody but computes is let be, though not for ever") {
+  Workshop workshop;
+  ServeProcess serve(workshop.options("while true; do :; done\n"));
+  std::int64_t now = 100;
+  serve.tick(now);
+  const pid_t first = serve.pid();
+  REQUIRE(first > 0);
+  int silences = 0;
+  while (serve.pid() == first && silences < 20) {
+    ++silences;
+    serve.report_silence(std::chrono::steady_clock::now());
+    serve.tick(++now);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    serve.tick(now += 2);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    serve.tick(now);
+  }
+  CHECK(silences == 11);
 }
