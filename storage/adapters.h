@@ -26,7 +26,8 @@ struct NewAdapterVersion {
 // One transaction: the next version of the job's task, the result file's row, job running →
 // succeeded, its events
 // ("New fine-tuned model created: …", "Fine tuning job successfully completed").
-// nullopt: the job is no longer running (cancelled meanwhile); nothing is written.
+// nullopt: the trial has ended (cancelled meanwhile); nothing is written. One that was paused or
+// queued while its worker came to the end is published.
 std::optional<AdapterVersion> publish_version(Database& database, const NewAdapterVersion& version,
                                               UnixTime now);
 

@@ -1,7 +1,7 @@
-// Jobs with their trials, checkpoints and metric points. A job's status changes here and nowhere
-// else; docs/job_lifecycle.md shows the arrows. Functions named for customers filter by customer;
-// those under "scheduler" see all. Each function is one transaction of its own unless it says
-// otherwise.
+// Jobs with their trials, checkpoints and metric points. A job's status changes here and, with a
+// version's publishing, in adapters.h; docs/job_lifecycle.md shows the arrows. Functions named for
+// customers filter by customer; those under "scheduler" see all. Each function is one transaction
+// of its own unless it says otherwise.
 #pragma once
 
 #include <map>

@@ -1,4 +1,4 @@
-// /v1/tasks: a customer's tasks and their aliases. Versions and downloads: adapter_routes. Any
+// /v1/tasks: a customer's tasks and their aliases. Versions and downloads: adapters.cpp. Any
 // thread.
 #include "services/wire/tasks.h"
 

@@ -1,6 +1,6 @@
 // Strangers' JSON, the part every route needs: error bodies, deletions, health. Each noun has its
-// own wire_* file; nlohmann/json is seen in services/wire*.cpp and wire_json.h and nowhere else in
-// this room. No state: any thread.
+// own file; nlohmann/json is seen in this room's sources and json.h and nowhere else in services/.
+// No state: any thread.
 #pragma once
 
 #include <string>

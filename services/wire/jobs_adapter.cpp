@@ -1,4 +1,4 @@
-// Adapter options: method, size and which layers have one. See wire_jobs_adapter.h.
+// Adapter options: method, size and which layers have one. See jobs_adapter.h.
 #include "services/wire/jobs_adapter.h"
 
 #include <algorithm>

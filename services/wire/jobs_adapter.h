@@ -1,4 +1,4 @@
-// The member `adapter` of a job's creation. Included by services/wire_jobs*.cpp only. No state: any
+// The member `adapter` of a job's creation. Included by jobs*.cpp only. No state: any
 // thread.
 #pragma once
 

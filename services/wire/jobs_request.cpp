@@ -1,4 +1,4 @@
-// The body of a job's creation, member by member. See wire_jobs.h.
+// The body of a job's creation, member by member. See jobs.h.
 #include <algorithm>
 #include <cmath>
 #include <random>

@@ -1,4 +1,4 @@
-// Reading of strangers' JSON, strict, and small pieces for writing. Included by services/wire*.cpp
+// Reading of strangers' JSON, strict, and small pieces for writing. Included in this room
 // only. Every mistake becomes a FieldError with the path of the member; all of them are collected
 // before anything is said. A JsonFields belongs to one request.
 #pragma once
