@@ -8,8 +8,8 @@ import sentences
 import service as graft
 from test_recovery import LONG, resumed_at, tensors, wait_for_share
 
-TOPICS = {"rows": LONG, "epochs": 3}
-MOODS = {"rows": sentences.sentences(sentences.MOODS, 300, seed=4), "epochs": 4, "size": 16, "batch": 8}
+TOPICS = {"rows": LONG[:300], "epochs": 3}
+MOODS = {"rows": sentences.sentences(sentences.MOODS, 160, seed=4), "epochs": 3, "size": 16, "batch": 8}
 
 
 def submit(service, task, what):
@@ -25,10 +25,12 @@ def lanes(service):
 def alone(tmp_path_factory):
     """What each job learns when it has a run of its own."""
     service = graft.Service(tmp_path_factory.mktemp("alone") / "data").start()
-    for task, what in (("topics", TOPICS), ("moods", MOODS)):
-        service.wait_for(submit(service, task, what), "succeeded")
-    yield {task: tensors(service, task) for task in ("topics", "moods")}
-    service.close()
+    try:
+        for task, what in (("topics", TOPICS), ("moods", MOODS)):
+            service.wait_for(submit(service, task, what), "succeeded")
+        return {task: tensors(service, task) for task in ("topics", "moods")}
+    finally:
+        service.close()
 
 
 def in_company(service):

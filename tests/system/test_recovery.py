@@ -7,6 +7,8 @@ import os
 import signal
 import zipfile
 
+import pytest
+
 import sentences
 import service as graft
 
@@ -57,9 +59,19 @@ def resumed_at(service, job_id):
     return None
 
 
-def test_a_killed_worker_s_job_goes_on_from_its_checkpoint_with_the_same_bytes(make_service):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The tensors of four epochs over LONG that nothing disturbed."""
+    service = graft.Service(tmp_path_factory.mktemp("whole") / "data").start()
+    try:
+        service.learn(LONG, "whole", epochs=4)
+        return tensors(service, "whole")
+    finally:
+        service.close()
+
+
+def test_a_killed_worker_s_job_goes_on_from_its_checkpoint_with_the_same_bytes(make_service, whole):
     service = make_service()
-    service.learn(LONG, "whole", epochs=4)
     broken = service.submit(LONG, "broken", epochs=4)
     wait_for_share(service, broken.id, 0.7)
     os.kill(service.training_pids()[0], signal.SIGKILL)
@@ -67,12 +79,11 @@ def test_a_killed_worker_s_job_goes_on_from_its_checkpoint_with_the_same_bytes(m
     assert finished["attempts"] == 2
     step, total = resumed_at(service, broken.id), finished["progress"]["total_steps"]
     assert step and step >= total / 2, (step, total)
-    assert tensors(service, "broken") == tensors(service, "whole")
+    assert tensors(service, "broken") == whole
 
 
-def test_the_same_when_daemon_and_worker_are_killed_together(make_service):
+def test_the_same_when_daemon_and_worker_are_killed_together(make_service, whole):
     service = make_service()
-    service.learn(LONG, "whole", epochs=4)
     broken = service.submit(LONG, "broken", epochs=4)
     wait_for_share(service, broken.id, 0.7)
     worker = service.training_pids()[0]
@@ -81,12 +92,11 @@ def test_the_same_when_daemon_and_worker_are_killed_together(make_service):
     service.start()
     service.wait_for(broken.id, "succeeded")
     assert resumed_at(service, broken.id)
-    assert tensors(service, "broken") == tensors(service, "whole")
+    assert tensors(service, "broken") == whole
 
 
-def test_a_paused_job_waits_over_a_restart_and_goes_on_to_the_same_bytes(make_service):
+def test_a_paused_job_waits_over_a_restart_and_goes_on_to_the_same_bytes(make_service, whole):
     service = make_service()
-    service.learn(LONG, "whole", epochs=4)
     paused = service.submit(LONG, "broken", epochs=4)
     wait_for_share(service, paused.id, 0.4)
     assert service.client().fine_tuning.jobs.pause(paused.id).status == "paused"
@@ -99,7 +109,7 @@ def test_a_paused_job_waits_over_a_restart_and_goes_on_to_the_same_bytes(make_se
     assert service.client().fine_tuning.jobs.resume(paused.id).status in ("queued", "running")
     service.wait_for(paused.id, "succeeded")
     assert resumed_at(service, paused.id)
-    assert tensors(service, "broken") == tensors(service, "whole")
+    assert tensors(service, "broken") == whole
 
 
 def test_a_cancelled_job_s_last_checkpoint_can_be_downloaded(make_service):
