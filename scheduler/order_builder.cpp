@@ -13,11 +13,11 @@ DataFile data_file(Database& database, const BlobStore& blobs, const std::string
                    const std::string& param) {
   const std::optional<File> file = find_file_of_any_customer(database, file_id);
   if (!file || !blobs.exists(file->sha256)) {
-    throw JobRefused("invalid_" + param,
-                     "The file " + file_id + " (" + param +
-                         ") is no longer here. Upload it again " +
-                         "and create the job with its new id.",
-                     param);
+    throw JobRefused({"invalid_" + param,
+                      "The file " + file_id + " (" + param +
+                          ") is no longer here. Upload it again " +
+                          "and create the job with its new id.",
+                      param});
   }
   return {std::filesystem::absolute(blobs.path(file->sha256)).string(), file->filename,
           file->sha256};
@@ -27,17 +27,17 @@ Specification specification_of(const Trial& trial) {
   try {
     return parse_specification(trial.specification);
   } catch (const ProtocolError& error) {
-    throw JobRefused("invalid_configuration",
-                     std::string("The job's configuration cannot be read: ") + error.what() +
-                         ". Create the job again.",
-                     "");
+    throw JobRefused({"invalid_configuration",
+                      std::string("The job's configuration cannot be read: ") + error.what() +
+                          ". Create the job again.",
+                      ""});
   }
 }
 
 LaneOrder build_lane(Database& database, const BlobStore& blobs, const RunLane& lane) {
   const Job& job = lane.job;
   const std::optional<Task> task = find_task(database, job.customer, job.task_name);
-  if (!task) throw JobRefused("invalid_task", "The job's task is no longer here.", "task");
+  if (!task) throw JobRefused({"invalid_task", "The job's task is no longer here.", "task"});
 
   LaneOrder order{specification_of(lane.trial)};
   order.trial_id = lane.trial.id;
@@ -61,7 +61,7 @@ std::vector<LaneOrder> build_lanes(Database& database, const BlobStore& blobs,
     try {
       orders.push_back(build_lane(database, blobs, lanes[i]));
     } catch (const JobRefused& refused) {
-      throw LaneRefused(i, refused.error());
+      throw JobRefused(refused.error(), i);
     }
   }
   return orders;

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "storage/blob_store.h"
@@ -14,32 +16,24 @@
 
 namespace graft {
 
-// What keeps a job from being trained and will not pass by waiting; becomes the job's error.
+// What keeps the jobs of a run, or one of its lanes, from being trained and will not pass by
+// waiting; becomes the job's error.
 class JobRefused : public std::runtime_error {
  public:
-  JobRefused(std::string code, const std::string& message, std::string param)
-      : std::runtime_error(message), error_{std::move(code), message, std::move(param)} {}
+  explicit JobRefused(JobError error, std::optional<std::size_t> lane = std::nullopt)
+      : std::runtime_error(error.message), error_(std::move(error)), lane_(lane) {}
   const JobError& error() const { return error_; }
+  // Its place in the run's list, where the others may be fine; nullopt: none can be trained.
+  std::optional<std::size_t> lane() const { return lane_; }
 
  private:
   JobError error_;
-};
-
-// The same of one lane of a run; the others may be fine.
-class LaneRefused : public std::runtime_error {
- public:
-  LaneRefused(std::size_t lane, const JobError& error)
-      : std::runtime_error(error.message), lane_(lane), error_(error) {}
-  std::size_t lane() const { return lane_; }  // its place in the list
-  const JobError& error() const { return error_; }
-
- private:
-  std::size_t lane_;
-  JobError error_;
+  std::optional<std::size_t> lane_;
 };
 
 // The lanes of `order`, in order, of one job or of several; the rest of `order` is the caller's.
-// Throws LaneRefused where a file is gone or a configuration means nothing to this program.
+// Throws JobRefused with the lane where a file is gone or a configuration means nothing to this
+// program.
 std::vector<LaneOrder> build_lanes(Database& database, const BlobStore& blobs,
                                    const std::vector<RunLane>& lanes);
 

@@ -35,9 +35,9 @@ struct RecordIntake::Batch {
     return nullptr;
   }
 
-  // nullptr: no such lane, or its trial is no longer running.
-  // Whose trial has not ended. It may be paused, or queued again, while its worker still ends: what
-  // was learned until then counts, because the checkpoint that goes on from there holds it.
+  // nullptr: no such lane, or its trial has ended. One that is paused, or queued again, while its
+  // worker still ends is open: what was learned until then counts, because the checkpoint that goes
+  // on from there holds it.
   const RunLane* open_lane(int number) const {
     for (const RunLane& lane : lanes) {
       if (lane.lane != number) continue;
@@ -214,8 +214,8 @@ void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
                   std::to_string(parse_specification(lane->trial.specification).max_length) +
                   " tokens) cut at that length; a larger max_length keeps more of them.");
   }
-  update_progress(database_, lane->trial.id, {lane->job.progress.step, ready.total_steps, 0},
-                  lane->job.trained_tokens, std::nullopt);
+  update_progress(database_, lane->trial.id, {lane->trial.step, ready.total_steps, 0},
+                  lane->trial.trained_tokens, std::nullopt);
 }
 
 void RecordIntake::add_progress(Batch& batch, const Progress& progress, double time) {
@@ -311,11 +311,10 @@ void RecordIntake::publish(Batch& batch, const LaneFinished& finished) {
     return;
   }
   // What stays is the mean, not the last instant.
-  const JobProgress& reached = lane->job.progress;
-  if (all_finite({finished.metrics.tokens_per_second}))
-    update_progress(database_, lane->trial.id,
-                    {reached.step, reached.total_steps, finished.metrics.tokens_per_second},
-                    finished.metrics.trained_tokens, std::nullopt);
+  const LaneMetrics& whole = finished.metrics;
+  if (all_finite({whole.tokens_per_second}))
+    update_progress(database_, lane->trial.id, {whole.steps, whole.steps, whole.tokens_per_second},
+                    whole.trained_tokens, std::nullopt);
   const PublishOutcome outcome =
       publish_lane(database_, blobs_, *lane, finished, batch.directory, batch.now);
   if (outcome == PublishOutcome::published)

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const std::string& what, const fs::path& path, int error) {
   throw StorageError(what + " " + path.string() + ": " + std::strerror(error),
-                     error == ENOSPC || error == EDQUOT);
+                     is_full_disk({error, std::generic_category()}));
 }
 
 // For callers who ask whether the disk is full.

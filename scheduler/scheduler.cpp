@@ -95,7 +95,8 @@ std::vector<Run> Scheduler::State::claim_queued(std::int64_t now) {
         database, now,
         {.quiet = machine.paused, .most_jobs = machine.paused ? 1 : options.jobs_per_run});
     if (!run) {
-      if (machine.paused && machine.code != "disk_full") machine_works();  // nobody waits for it
+      // Nobody is left who could try, and there is room.
+      if (machine.paused && !any_trial_waits(database)) machine_works();
       break;
     }
     supervised[run->id].launch_due = true;
@@ -116,24 +117,23 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
   try {
     order = build_order(run, lanes);
   } catch (const JobRefused& refused) {
-    // A backbone that is not configured any more keeps its own jobs waiting, nobody else's.
-    if (refused.error().code == "backbone_missing") {
+    const JobError& error = refused.error();
+    if (refused.lane()) {
+      // The others are claimed again at once, without it.
+      fail(lanes[*refused.lane()], error, now);
+      return_all(run, {.its_own_fault = false, .never_began = true}, now);
+    } else if (error.code == "backbone_missing") {
+      // A backbone that is not configured any more keeps its own jobs waiting, nobody else's.
       return_all(run,
-                 {.reason = refused.error().message + " The job waits for it.",
+                 {.reason = error.message + " The job waits for it.",
                   .not_before = now + refused_pause,
                   .its_own_fault = false,
                   .never_began = true},
                  now);
     } else {
-      for (const RunLane& lane : lanes) refuse(lane, refused.error(), now);
+      for (const RunLane& lane : lanes) fail(lane, error, now);
     }
-    close_run(run, refused.error().code, now);
-    return;
-  } catch (const LaneRefused& refused) {
-    // The others are claimed again at once, without it.
-    refuse(lanes[refused.lane()], refused.error(), now);
-    return_all(run, {.its_own_fault = false, .never_began = true}, now);
-    close_run(run, refused.error().code, now);
+    close_run(run, error.code, now);
     return;
   }
   try {
@@ -163,29 +163,24 @@ void Scheduler::State::launch(const Run& run, Supervision& supervision, std::int
                  lane.trial.attempts, threads_of(run).now);
 }
 
-void Scheduler::State::refuse(const RunLane& lane, const JobError& error, std::int64_t now) {
-  if (fail_trial(database, lane.trial.id, error, now))
-    spdlog::info("job {} failed: {} ({})", lane.job.id, error.message, error.code);
-}
-
-// Throws JobRefused where none of its jobs, which are all on one backbone, can ever be trained as
-// they are; LaneRefused where one cannot.
+// Throws JobRefused where its jobs, which are all on one backbone, or one lane of them cannot be
+// trained as they are.
 Order Scheduler::State::build_order(const Run& run, const std::vector<RunLane>& lanes) {
   const Job& job = lanes.front().job;
   const std::optional<BackboneLocation> backbone = find_backbone(job.model);
   if (!backbone) {
-    throw JobRefused("backbone_missing",
-                     "The backbone \"" + job.model +
-                         "\" is not configured on this service any more. " +
-                         "GET /v1/models lists those that are.",
-                     "model");
+    throw JobRefused({"backbone_missing",
+                      "The backbone \"" + job.model +
+                          "\" is not configured on this service any more. " +
+                          "GET /v1/models lists those that are.",
+                      "model"});
   }
   if (!job.backbone_sha256.empty() && backbone->sha256 != job.backbone_sha256) {
-    throw JobRefused("backbone_mismatch",
-                     "The backbone \"" + job.model + "\" is another one now (" + backbone->sha256 +
-                         ") than when the job was created (" + job.backbone_sha256 +
-                         "). Create the job again to train on the present one.",
-                     "model");
+    throw JobRefused({"backbone_mismatch",
+                      "The backbone \"" + job.model + "\" is another one now (" + backbone->sha256 +
+                          ") than when the job was created (" + job.backbone_sha256 +
+                          "). Create the job again to train on the present one.",
+                      "model"});
   }
   Order order;
   order.run_id = run.id;

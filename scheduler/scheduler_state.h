@@ -112,12 +112,14 @@ struct Scheduler::State {
   void end_silent(const Run& run, Supervision& supervision, std::int64_t now);
   void settle(const Run& run, const WorkerState& state, bool ever_started, std::int64_t now);
   void settle_company(const Run& run, const std::vector<RunLane>& lanes, std::int64_t now);
+  std::optional<JobError> failure_told(const Run& run, const RunLane& lane);
   void settle_lane(const Run& run, const RunLane& lane, WorkerEnd end, const std::string& what,
                    std::int64_t now);
   void settle_failure(const RunLane& lane, const JobError& error, const std::string& what,
                       std::int64_t now);
   void note_machine_fault(const Run& run, WorkerEnd end, const std::string& what, bool blamed,
                           std::int64_t now);
+  void fail(const RunLane& lane, const JobError& error, std::int64_t now);
   void requeue(const RunLane& lane, const TrialReturn& why, std::int64_t now);
   void close_run(const Run& run, std::string_view outcome, std::int64_t now);
   void meet_trouble(const Run& run, Supervision& supervision, const std::exception& error,
@@ -130,7 +132,6 @@ struct Scheduler::State {
   void admit(const Job& job, std::int64_t now);
   std::vector<Run> claim_queued(std::int64_t now);
   void launch(const Run& run, Supervision& supervision, std::int64_t now);
-  void refuse(const RunLane& lane, const JobError& error, std::int64_t now);
   Order build_order(const Run& run, const std::vector<RunLane>& lanes);
 
   // ---- the machine (machine_trouble.cpp) ----

@@ -2,7 +2,6 @@
 // jobs.
 #include <spdlog/spdlog.h>
 
-#include <cerrno>
 #include <filesystem>
 #include <functional>
 #include <system_error>
@@ -13,6 +12,7 @@
 #include "storage/events.h"
 #include "storage/jobs.h"
 #include "storage/runs.h"
+#include "trainer/durable/descriptor.h"
 
 namespace graft {
 namespace {
@@ -29,8 +29,7 @@ constexpr std::int64_t long_tick = 30;         // between two ticks: this daemon
 bool is_disk_full(const std::exception& error) {
   if (const auto* storage = dynamic_cast<const StorageError*>(&error)) return storage->disk_full;
   const auto* system = dynamic_cast<const std::system_error*>(&error);
-  return system != nullptr && (system->code() == std::errc::no_space_on_device ||
-                               system->code() == std::error_code(EDQUOT, std::generic_category()));
+  return system != nullptr && is_full_disk(system->code());
 }
 
 void Scheduler::State::supervise(Run& run, std::int64_t now) {
@@ -160,7 +159,7 @@ void Scheduler::State::settle_company(const Run& run, const std::vector<RunLane>
                                       std::int64_t now) {
   for (const RunLane& lane : lanes) {
     if (!is_wanted(lane)) continue;
-    if (const std::optional<JobError> told = intake.failure_of(run.id, lane.lane)) {
+    if (const std::optional<JobError> told = failure_told(run, lane)) {
       settle_failure(lane, *told, "", now);
     } else {
       requeue(lane, {.its_own_fault = false, .never_began = true}, now);
@@ -185,17 +184,23 @@ void Scheduler::State::note_machine_fault(const Run& run, WorkerEnd end, const s
   }
 }
 
+// What the worker said of the lane, in words for its customer; nullopt: nothing.
+std::optional<JobError> Scheduler::State::failure_told(const Run& run, const RunLane& lane) {
+  std::optional<JobError> told = intake.failure_of(run.id, lane.lane);
+  if (told && told->code == "worker_error") {
+    // Whatever was thrown there: it may name this machine's files, so it is for its operator.
+    spdlog::error("run {}, job {}: {}", run.id, lane.job.id, told->message);
+    told->message =
+        "The training worker failed by an error of its own. Please tell the operator of this "
+        "service, whose log has it under " +
+        run.id + ".";
+  }
+  return told;
+}
+
 void Scheduler::State::settle_lane(const Run& run, const RunLane& lane, WorkerEnd end,
                                    const std::string& what, std::int64_t now) {
-  if (std::optional<JobError> told = intake.failure_of(run.id, lane.lane)) {
-    if (told->code == "worker_error") {
-      // Whatever was thrown there: it may name this machine's files, so it is for its operator.
-      spdlog::error("run {}, job {}: {}", run.id, lane.job.id, told->message);
-      told->message =
-          "The training worker failed by an error of its own. Please tell the operator of this "
-          "service, whose log has it under " +
-          run.id + ".";
-    }
+  if (const std::optional<JobError> told = failure_told(run, lane)) {
     settle_failure(lane, *told, what, now);
     return;
   }
@@ -236,8 +241,7 @@ void Scheduler::State::settle_failure(const RunLane& lane, const JobError& error
                                       const std::string& what, std::int64_t now) {
   switch (fault_of(error.code)) {
     case Fault::customer:
-      if (fail_trial(database, lane.trial.id, error, now))
-        spdlog::info("job {} failed: {} ({})", lane.job.id, error.message, error.code);
+      fail(lane, error, now);
       return;
     case Fault::machine:
       requeue(lane,
@@ -252,8 +256,7 @@ void Scheduler::State::settle_failure(const RunLane& lane, const JobError& error
     case Fault::trial: {
       const int failures = lane.trial.failures + 1;
       if (failures >= options.max_failures) {
-        if (fail_trial(database, lane.trial.id, error, now))
-          spdlog::info("job {} failed: {} ({})", lane.job.id, error.message, error.code);
+        fail(lane, error, now);
         return;
       }
       const std::int64_t pause =
@@ -267,6 +270,11 @@ void Scheduler::State::settle_failure(const RunLane& lane, const JobError& error
               now);
     }
   }
+}
+
+void Scheduler::State::fail(const RunLane& lane, const JobError& error, std::int64_t now) {
+  if (fail_trial(database, lane.trial.id, error, now))
+    spdlog::info("job {} failed: {} ({})", lane.job.id, error.message, error.code);
 }
 
 void Scheduler::State::requeue(const RunLane& lane, const TrialReturn& why, std::int64_t now) {

@@ -131,4 +131,12 @@ std::optional<Run> claim_next_job(Database& database, UnixTime now, const ClaimR
   return run;
 }
 
+bool any_trial_waits(Database& database) {
+  Statement statement(database,
+                      "SELECT 1 FROM jobs j CROSS JOIN trials t ON t.job_id = j.id "
+                      "WHERE j.status IN ('queued', 'running') AND j.finished_at IS NULL "
+                      "AND t.status = 'queued' LIMIT 1");
+  return statement.step();
+}
+
 }  // namespace graft

@@ -145,8 +145,8 @@ Job read_job(Database& database, const Statement& row, int first) {
 
 const std::string trial_columns =
     "t.public_id, j.public_id, t.number, t.specification, t.status, t.attempts, t.failures, "
-    "t.not_before, t.last_end, t.checkpoint_sha256 ";
-const int trial_column_count = 10;
+    "t.not_before, t.last_end, t.checkpoint_sha256, t.step, t.trained_tokens ";
+const int trial_column_count = 12;
 
 Trial read_trial(const Statement& row, int first) {
   const auto number = [&row, first](int column) {
@@ -161,7 +161,9 @@ Trial read_trial(const Statement& row, int first) {
           .failures = number(6),
           .not_before = row.integer(first + 7),
           .last_end = row.optional_text(first + 8),
-          .checkpoint_sha256 = row.optional_text(first + 9)};
+          .checkpoint_sha256 = row.optional_text(first + 9),
+          .step = row.integer(first + 10),
+          .trained_tokens = row.integer(first + 11)};
 }
 
 }  // namespace graft

@@ -117,6 +117,7 @@ struct Trial {
   UnixTime not_before = 0;                       // nothing is tried before
   std::optional<std::string> last_end;           // how its last run ended, for people
   std::optional<std::string> checkpoint_sha256;  // a blob: where its next run goes on from
+  std::int64_t step = 0, trained_tokens = 0;     // reached so far
 };
 
 enum class EventLevel { info, warn, error };

@@ -23,6 +23,9 @@ struct ClaimRule {
 // nullopt: nothing is.
 std::optional<Run> claim_next_job(Database& database, UnixTime now, const ClaimRule& rule = {});
 
+// Whether any trial is in the queue, due or not.
+bool any_trial_waits(Database& database);
+
 std::vector<Run> list_active_runs(Database& database);  // launching and running, oldest first
 std::vector<RunLane> list_lanes(Database& database, std::string_view run_id);
 void mark_run_running(Database& database, std::string_view run_id);

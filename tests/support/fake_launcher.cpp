@@ -65,6 +65,7 @@ LaneFinished FakeLauncher::make_bundle(const std::filesystem::path& run_director
   finished.metrics.numbers.set("valid_accuracy", 0.9);
   finished.metrics.trained_tokens = 1234;
   finished.metrics.tokens_per_second = 4321;
+  finished.metrics.steps = 100;
   return finished;
 }
 

@@ -3,6 +3,7 @@
 
 #include <system_error>
 
+#include "trainer/durable/descriptor.h"
 #include "trainer/text/dataset.h"
 
 namespace graft {
@@ -24,7 +25,7 @@ bool lane_survives(int lane, RunReport& report, const std::function<void()>& wor
   } catch (const LaneError& error) {
     report.record(LaneFailed{lane, error.code(), error.what(), error.param()});
   } catch (const std::system_error& error) {
-    if (error.code() != std::errc::no_space_on_device) throw;
+    if (!is_full_disk(error.code())) throw;
     report.record(LaneFailed{lane, "disk_full", error.what(), ""});
   }
   return false;

@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include "trainer/durable/descriptor.h"
 #include "trainer/fast/precision.h"
 #include "trainer/model/backbone.h"
 #include "trainer/text/tokenizer.h"
@@ -19,11 +20,6 @@ const RunFailed out_of_memory{"out_of_memory",
                               ""};
 
 }  // namespace
-
-bool is_disk_full(const std::error_code& code) {
-  return code == std::errc::no_space_on_device ||
-         code == std::error_code(EDQUOT, std::generic_category());
-}
 
 RunFailed describe_failure(std::exception_ptr failure) {
   try {
@@ -43,7 +39,7 @@ RunFailed describe_failure(std::exception_ptr failure) {
     return out_of_memory;
   } catch (const std::system_error& error) {
     if (error.code() == std::errc::not_enough_memory) return out_of_memory;
-    if (!is_disk_full(error.code())) return {"worker_error", error.what(), ""};
+    if (!is_full_disk(error.code())) return {"worker_error", error.what(), ""};
     return {"disk_full", std::string("The service's disk is full: ") + error.what(), ""};
   } catch (const c10::Error& error) {
     const std::string what = error.what_without_backtrace();

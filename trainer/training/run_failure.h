@@ -2,13 +2,10 @@
 #pragma once
 
 #include <exception>
-#include <system_error>
 
 #include "trainer/contract/record.h"
 
 namespace graft {
-
-bool is_disk_full(const std::error_code& code);  // no room, or the quota is used up
 
 // Codes: those of BackboneError, invalid_backbone, precision_unavailable, invalid_order,
 // out_of_memory, disk_full, else worker_error. `failure` holds an exception.
