@@ -1,7 +1,6 @@
 // See cursors.h.
 #include "storage/cursors.h"
 
-#include "storage/events.h"
 #include "storage/statement.h"
 
 namespace graft {
@@ -21,8 +20,6 @@ const char* sql_of(CustomerListing listing) {
 
 const char* sql_of(InnerListing listing) {
   switch (listing) {
-    case InnerListing::events:
-      break;  // those that are gone count, too
     case InnerListing::checkpoints:
       return "SELECT 1 FROM checkpoints k CROSS JOIN jobs j ON j.id = k.job_id "
              "WHERE k.public_id = ? AND j.public_id = ?";
@@ -43,9 +40,6 @@ bool is_cursor(Database& database, CustomerListing listing, CustomerId customer,
 
 bool is_cursor(Database& database, InnerListing listing, std::string_view owner,
                std::string_view id) {
-  if (listing == InnerListing::events) {
-    return event_number(database, owner, id).has_value();
-  }
   Statement statement(database, sql_of(listing), id, owner);
   return statement.step();
 }

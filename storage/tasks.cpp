@@ -12,9 +12,7 @@ const std::string task_columns =
     "SELECT t.public_id, t.customer_id, t.name, t.adapter_name, t.kind, t.created_at, "
     "(SELECT coalesce(max(number), 0) FROM adapter_versions WHERE task_id = t.id), "
     "(SELECT number FROM adapter_versions v WHERE task_id = t.id AND NOT EXISTS "
-    "  (SELECT 1 FROM hidden_versions h WHERE h.version_id = v.id) ORDER BY number DESC LIMIT 1) "
-    "FROM ";
-const std::string all_tasks = task_columns + "tasks t ";
+    "  (SELECT 1 FROM hidden_versions h WHERE h.version_id = v.id) ORDER BY number DESC LIMIT 1) ";
 
 Task read_task(const Statement& statement) {
   Task task{.id = statement.text(0),
@@ -46,7 +44,7 @@ Alias read_alias(const Statement& statement) {
 Page<Task> list_tasks(Database& database, CustomerId customer, const TaskQuery& query) {
   // A task is there to be used once something was learned for it.
   std::string sql = task_columns +
-                    "adapter_versions f CROSS JOIN tasks t ON t.id = f.task_id "
+                    "FROM adapter_versions f CROSS JOIN tasks t ON t.id = f.task_id "
                     "WHERE f.customer_id = ? AND f.number = 1 ";
   if (query.after) {
     sql += "AND f.task_id < (SELECT id FROM tasks WHERE public_id = ? AND customer_id = ?) ";
@@ -63,8 +61,9 @@ std::optional<Task> find_task(Database& database, CustomerId customer,
                               std::string_view name_or_id) {
   // The id first: a task from before may be named like the id of another.
   for (const char* member : {"t.public_id", "t.name"}) {
-    Statement statement(database, all_tasks + "WHERE t.customer_id = ? AND " + member + " = ?",
-                        customer, name_or_id);
+    Statement statement(
+        database, task_columns + "FROM tasks t WHERE t.customer_id = ? AND " + member + " = ?",
+        customer, name_or_id);
     if (statement.step()) {
       return read_task(statement);
     }

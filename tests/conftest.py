@@ -29,6 +29,27 @@ def learned(shared):
     return shared.learn(sentences.sentences(sentences.TOPICS, 300, seed=1), "topics", epochs=3)
 
 
+class LosableBackbone:
+    """A directory like the backbone's, whose weights can be taken away and brought back."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        directory.mkdir()
+        for path in graft.BACKBONE.iterdir():
+            (directory / path.name).symlink_to(path)
+
+    def lose(self):
+        (self.directory / "model.safetensors").unlink()
+
+    def bring_back(self):
+        (self.directory / "model.safetensors").symlink_to(graft.BACKBONE / "model.safetensors")
+
+
+@pytest.fixture
+def losable_backbone(tmp_path):
+    return LosableBackbone(tmp_path / "backbone")
+
+
 @pytest.fixture
 def make_service(tmp_path):
     """Starts services of the test's own, each on a data directory; all are gone afterwards."""

@@ -126,9 +126,7 @@ HttpError body_too_large(std::uint64_t limit) {
 }
 
 HttpError missing_key() {
-  HttpError error(401,
-                  "Send an API key: \"Authorization: Bearer graft_…\". Whoever runs the service "
-                  "makes one with \"graftd keys create CUSTOMER\".",
+  HttpError error(401, "Who asks is not known: send a key, \"Authorization: Bearer KEY\".",
                   "invalid_api_key");
   error.headers.emplace_back("www-authenticate", "Bearer");
   return error;

@@ -233,7 +233,7 @@ Response events(const ServiceContext& context, const Request& request) {
   auto database = context.databases.checkout();
   const Job job = job_of(*database, request);
   query.after = query_cursor(request, [&](const std::string& id) {
-    return is_cursor(*database, InnerListing::events, job.id, id);
+    return event_number(*database, job.id, id).has_value();
   });
   return json_response(write_event_list(list_events(*database, job.id, query)));
 }

@@ -50,10 +50,8 @@ std::optional<Line> first_line(std::string_view head) {
 
 void check_json_line(const Line& line, const Fault& fault) {
   const JsonGlance seen = glance_at_json(line.text, most_row_levels);
-  if (seen.too_deep || seen.too_many_members)
-    fault.at(line.number, "is no row: it has more than " + std::to_string(most_members) +
-                              " members or is nested deeper than " +
-                              std::to_string(most_row_levels) + " levels.");
+  if (const auto excess = excess_of_row(seen); !excess.empty())
+    fault.at(line.number, "is " + excess + ".");
   if (!seen.error.empty())
     fault.at(line.number, "is not valid JSON; each line must be one JSON object.");
   if (seen.twice) fault.at(line.number, "has a member twice; readers differ in which counts.");

@@ -12,7 +12,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import sentences
-import service as graft
 
 
 @pytest.fixture
@@ -85,19 +84,15 @@ def test_a_daemon_that_is_gone_is_said_and_one_that_is_back_is_found(make_servic
     wait(browser, 20, lambda b: not alert(b), "the page's recovery")
 
 
-def test_training_that_is_held_up_is_said_and_its_end_is_seen(make_service, browser, tmp_path):
-    copy = tmp_path / "backbone"
-    copy.mkdir()
-    for path in graft.BACKBONE.iterdir():
-        (copy / path.name).symlink_to(path)
-    service = make_service(backbone=copy)
-    (copy / "model.safetensors").unlink()
+def test_training_that_is_held_up_is_said_and_its_end_is_seen(make_service, browser, losable_backbone):
+    service = make_service(backbone=losable_backbone.directory)
+    losable_backbone.lose()
     browser.get(service.url)
     service.submit(sentences.sentences(sentences.TOPICS, 60, seed=1), "topics", epochs=1)
     held = lambda b: "held up" in b.find_element(By.TAG_NAME, "main").text
     wait(browser, 60, held, "the words")
     assert "backbone_missing" in browser.find_element(By.CSS_SELECTOR, "p.trouble").text
-    (copy / "model.safetensors").symlink_to(graft.BACKBONE / "model.safetensors")
+    losable_backbone.bring_back()
     wait(browser, 120, lambda b: not held(b) and b.find_elements(By.CSS_SELECTOR, 'tr[data-status="succeeded"]'),
          "the job's success")
 

@@ -3,7 +3,6 @@
 
 #include <doctest/doctest.h>
 
-#include "storage/cursors.h"
 #include "tests/storage/scratch.h"
 
 using namespace graft;
@@ -166,7 +165,7 @@ TEST_CASE("a cursor that names a thinned event goes on from where it stood") {
   REQUIRE(after.size() < before.size());
   std::size_t left = after.size();  // of `after`, older than the cursor
   for (const Event& cursor : before) {
-    CHECK(is_cursor(database, InnerListing::events, job.id, cursor.id));
+    CHECK(event_number(database, job.id, cursor.id));
     if (left > 0 && after[after.size() - left].id == cursor.id) --left;
     const auto page = list_events(database, job.id, {.after = cursor.id, .limit = 1});
     REQUIRE(page.items.empty() == (left == 0));
@@ -183,7 +182,7 @@ TEST_CASE("an id that a job never had is no cursor, however much it looks like o
   for (const std::string& id : {stem + "0", stem + "99", stem + "-1", stem + "01", stem + "1x",
                                 stem, list_events(database, other.id, {}).items[0].id}) {
     CAPTURE(id);
-    CHECK_FALSE(is_cursor(database, InnerListing::events, job.id, id));
+    CHECK_FALSE(event_number(database, job.id, id));
     CHECK(list_events(database, job.id, {.after = id}).items.empty());
   }
 }

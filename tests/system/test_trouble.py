@@ -63,13 +63,9 @@ def test_long_texts_are_cut_and_counted_in_an_event(shared):
                for message in shared.messages(job["id"]))
 
 
-def test_a_backbone_that_vanished_keeps_the_job_waiting_until_it_is_back(make_service, tmp_path):
-    copy = tmp_path / "backbone"
-    copy.mkdir()
-    for path in graft.BACKBONE.iterdir():
-        (copy / path.name).symlink_to(path)
-    service = make_service(backbone=copy)
-    (copy / "model.safetensors").unlink()
+def test_a_backbone_that_vanished_keeps_the_job_waiting_until_it_is_back(make_service, losable_backbone):
+    service = make_service(backbone=losable_backbone.directory)
+    losable_backbone.lose()
     job = service.submit(GOOD, "moods", epochs=1)
     graft.wait_until(lambda: "backbone" in service.request("GET", "/readyz").json()["checks"]["queue"], 60,
                      "word of the lost backbone")
@@ -77,8 +73,8 @@ def test_a_backbone_that_vanished_keeps_the_job_waiting_until_it_is_back(make_se
     assert waiting["status"] == "queued" and waiting["held"]["code"] == "backbone_missing"
     assert any("cannot train at the moment" in message for message in service.messages(job.id))
     assert service.get("/healthz")["status"] == "ok"
-    (copy / "model.safetensors").symlink_to(graft.BACKBONE / "model.safetensors")
-    service.wait_for(job.id, "succeeded")
+    losable_backbone.bring_back()
+    assert service.wait_for(job.id, "succeeded")["held"] is None
 
 
 def test_a_daemon_without_its_backbone_does_not_start_and_says_why(tmp_path):

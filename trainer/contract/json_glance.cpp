@@ -63,4 +63,10 @@ JsonGlance glance_at_json(std::string_view text, std::size_t most_levels) {
   return std::move(watch.seen);
 }
 
+std::string excess_of_row(const JsonGlance& row) {
+  if (!row.too_deep && !row.too_many_members) return {};
+  return "no row: it has more than " + std::to_string(most_members) +
+         " members or is nested deeper than " + std::to_string(most_row_levels) + " levels";
+}
+
 }  // namespace graft

@@ -23,4 +23,8 @@ struct JsonGlance {
 
 JsonGlance glance_at_json(std::string_view text, std::size_t most_levels);
 
+// Why a line of JSONL is more than a row can be; empty: it is not.
+std::string excess_of_row(const JsonGlance& row);
+inline constexpr std::size_t most_row_levels = 64;
+
 }  // namespace graft

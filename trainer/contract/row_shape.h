@@ -11,8 +11,6 @@
 
 namespace graft {
 
-inline constexpr std::size_t most_row_levels = 64;  // of JSON
-
 enum class DataFormat { jsonl, csv, tsv };
 
 // By the name's suffix in any case (.jsonl .ndjson .json, .csv, .tsv), one of .gz passed over;

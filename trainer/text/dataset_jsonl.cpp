@@ -137,10 +137,7 @@ class JsonlReader {
  public:
   std::optional<RowFault> read(std::string_view line, Row& row) {
     const JsonGlance seen = glance_at_json(line, most_row_levels);
-    if (seen.too_deep || seen.too_many_members)
-      return RowFault{"", "no row: it has more than " + std::to_string(most_members) +
-                              " members or is nested deeper than " +
-                              std::to_string(most_row_levels) + " levels"};
+    if (auto excess = excess_of_row(seen); !excess.empty()) return RowFault{"", std::move(excess)};
     if (!seen.error.empty()) {
       const std::string where =
           seen.error_byte > 0 ? " at byte " + std::to_string(seen.error_byte) : "";

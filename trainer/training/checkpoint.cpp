@@ -4,13 +4,13 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "trainer/contract/checkpoint_file.h"
 #include "trainer/contract/version.h"
 #include "trainer/durable/sha256.h"
 #include "trainer/model/safetensors.h"
 #include "trainer/text/mapped_file.h"
+#include "trainer/training/clock.h"
 
 namespace graft {
 namespace {
@@ -74,8 +74,7 @@ TrainingState snapshot(std::span<const std::unique_ptr<Lane>> lanes,
   TrainingState checkpoint;
   checkpoint.header.program_version = program_version;
   checkpoint.header.order_sha256 = order_sha256;
-  checkpoint.header.time =
-      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  checkpoint.header.time = unix_seconds();
   checkpoint.header.precision = precision;
   for (const auto& lane : lanes) add_lane(checkpoint, *lane);
   return checkpoint;

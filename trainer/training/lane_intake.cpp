@@ -6,20 +6,15 @@
 #include <utility>
 
 #include "trainer/durable/sha256.h"
+#include "trainer/training/clock.h"
 #include "trainer/training/lane_failure.h"
 
 namespace graft {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // With the next lane's data.
 constexpr std::chrono::milliseconds no_patience{0}, patience{100};
 constexpr double company_patience = 2.0;  // seconds that a lane waits for others to begin with
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // 4000 -> "4,000"
 std::string grouped(std::int64_t number) {

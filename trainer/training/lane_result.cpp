@@ -1,11 +1,11 @@
 // From a trained lane to its bundle.
 #include "trainer/training/lane_result.h"
 
-#include <chrono>
 #include <string>
 
 #include "trainer/bundle/export_adapterhub.h"
 #include "trainer/contract/version.h"
+#include "trainer/training/clock.h"
 
 namespace graft {
 namespace {
@@ -38,8 +38,7 @@ LaneFinished write_result(const Order& order, const BackboneWeights& backbone, c
   provenance.input = lane.shape;
   provenance.labels = lane.model.labels;
   provenance.metrics = final_metrics(lane);
-  provenance.created_at =
-      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  provenance.created_at = unix_seconds();
   const std::string directory = "lane-" + std::to_string(lane.index);
   std::filesystem::create_directories(run_directory / directory);
   const std::string bundle = directory + "/result.zip";

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "trainer/training/clock.h"
 #include "trainer/training/lane.h"
 #include "trainer/training/pace.h"
 #include "trainer/training/run_report.h"

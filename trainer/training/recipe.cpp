@@ -15,6 +15,7 @@
 
 #include "trainer/contract/seeded_random.h"
 #include "trainer/training/checkpoint_writer.h"
+#include "trainer/training/clock.h"
 #include "trainer/training/evaluation.h"
 #include "trainer/training/lane_failure.h"
 #include "trainer/training/lane_result.h"
@@ -22,12 +23,6 @@
 
 namespace graft {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 class Training {
  public:

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <system_error>
 #include <utility>
 
 #include "trainer/text/log.h"
+#include "trainer/training/clock.h"
 
 namespace graft {
 namespace {
@@ -56,9 +56,8 @@ RunReport::RunReport(const std::filesystem::path& run_directory)
 }
 
 void RunReport::record(RecordBody body) {
-  const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
   if (ended_by_full_disk(body)) met_full_disk_ = true;
-  const std::string line = write_record({now.count(), std::move(body)}) + "\n";
+  const std::string line = write_record({unix_seconds(), std::move(body)}) + "\n";
   const std::lock_guard lock(mutex_);
   const off_t length = ::lseek(records_.number(), 0, SEEK_END);
   try {
