@@ -19,13 +19,6 @@ constexpr std::size_t most_errors_shown = 10;
   throw HttpError(400, message, "invalid_json");
 }
 
-// nlohmann's text without its tag "[json.exception.parse_error.101] ".
-std::string plain_message(std::string text) {
-  if (const auto end = text.find("] "); text.starts_with("[") && end != std::string::npos)
-    text.erase(0, end + 2);
-  return text;
-}
-
 std::string number_text(double value) {
   return dump(value == std::floor(value) && std::abs(value) < 1e15
                   ? Json(static_cast<std::int64_t>(value))
@@ -62,8 +55,9 @@ Json parse_object(std::string_view body) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos)
     refuse_body("The body is empty; send a JSON object.");
   const JsonGlance seen = glance_at_json(body, most_levels);
-  if (!seen.error.empty())
-    refuse_body("The body is not valid JSON: " + shortened(plain_message(seen.error)) + ".");
+  if (!seen.problem.empty())
+    refuse_body("The body is not valid JSON at byte " + std::to_string(seen.problem_byte) + ": " +
+                seen.problem + ".");
   if (seen.too_deep)
     refuse_body("The body is nested deeper than " + std::to_string(most_levels) + " levels.");
   if (seen.too_many_members)

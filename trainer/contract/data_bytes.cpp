@@ -32,6 +32,10 @@ constexpr std::array known_formats{
     Known{"7z\xBC\xAF\x27\x1C"sv, "a 7z archive"},
     Known{"%PDF"sv, "a PDF document"},
     Known{"SQLite format 3"sv, "an SQLite database"},
+    Known{"\x93NUMPY"sv, "a NumPy array"},
+    Known{"\x89HDF"sv, "an HDF5 file"},
+    Known{"\x89PNG"sv, "a picture (PNG)"},
+    Known{"{\\rtf"sv, "a document in Rich Text Format (.rtf)"},
     Known{"\xFF\xFE\0\0"sv, "UTF-32"},
     Known{"\0\0\xFE\xFF"sv, "UTF-32"}};
 
@@ -49,12 +53,35 @@ std::string foreign(std::string_view bytes) {
     return "the file is " + name + "; " + std::string(save_as);
   }
   if (bytes.starts_with("\xFF\xFE") || bytes.starts_with("\xFE\xFF")) return {};
+  if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar")
+    return "the file is a tar archive; upload the file that it holds";
   const std::string_view head = bytes.substr(0, 64);
   std::array<std::size_t, 2> zeros{};
   for (std::size_t i = 0; i < head.size(); ++i) zeros[i % 2] += head[i] == '\0' ? 1 : 0;
   if (head.size() >= 4 && std::max(zeros[0], zeros[1]) * 4 > head.size() &&
       std::min(zeros[0], zeros[1]) == 0)
     return "the file looks like UTF-16 without a byte order mark; save it as UTF-8";
+  return {};
+}
+
+// Text that is no rows but stands for them, or an answer of a web server saved in their place.
+std::string stand_in(std::string_view text) {
+  if (text.starts_with("version https://git-lfs.github.com/spec/"))
+    return "the file is a pointer of Git LFS, not the data itself; fetch the data with git lfs "
+           "pull and upload that";
+  const std::string_view first = text.substr(0, std::min(text.find('\n'), std::size_t{4096}));
+  if (first.starts_with("/annex/objects/") ||
+      (first.starts_with("../") && first.find(".git/annex/objects/") != first.npos))
+    return "the file is a pointer of git-annex, not the data itself; fetch the data with git annex "
+           "get and upload that";
+  std::string head(text.substr(0, 512));
+  head.erase(0, std::min(head.find_first_not_of(" \t\r\n"), head.size()));
+  std::transform(head.begin(), head.end(), head.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  for (const std::string_view mark : {"<!doctype html", "<html", "<?xml"})
+    if (head.starts_with(mark))
+      return std::string("the file is ") + (mark == "<?xml" ? "XML" : "a web page (HTML)") +
+             ", perhaps saved in place of the data; upload the data as CSV (UTF-8) or JSONL";
   return {};
 }
 
@@ -67,7 +94,8 @@ struct InflateEnd {
 std::string unpack(std::string_view bytes, std::size_t most, bool head_only, std::string& text) {
   z_stream stream{};
   constexpr int gzip_windows = 15 + 16;
-  if (::inflateInit2(&stream, gzip_windows) != Z_OK) return "no memory to unpack the gzip file";
+  if (::inflateInit2(&stream, gzip_windows) != Z_OK)
+    return "there is no memory to unpack the gzip file; upload it unpacked";
   const std::unique_ptr<z_stream, InflateEnd> end(&stream);
   std::array<char, std::size_t{64} << 10> piece;
   std::size_t fed = 0;
@@ -163,7 +191,8 @@ void decode_data(std::string_view bytes, std::size_t most, bool head_only, Decod
     decoded.text = decoded.owned;
     decoded.notes.emplace_back("The file is gzip and was unpacked.");
   }
-  if (decoded.text.starts_with("\x1F\x8B")) decoded.problem = "the file is packed twice with gzip";
+  if (decoded.text.starts_with("\x1F\x8B"))
+    decoded.problem = "the file is packed twice with gzip; unpack it once";
   if (decoded.problem.empty()) decoded.problem = foreign(decoded.text);
   if (!decoded.problem.empty()) return;
   const bool little = decoded.text.starts_with("\xFF\xFE");
@@ -177,6 +206,7 @@ void decode_data(std::string_view bytes, std::size_t most, bool head_only, Decod
     decoded.offset = 3;
     decoded.text.remove_prefix(3);
   }
+  if (decoded.problem.empty()) decoded.problem = stand_in(decoded.text);
 }
 
 }  // namespace graft

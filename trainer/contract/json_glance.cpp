@@ -5,6 +5,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "trainer/contract/json_problem.h"
+
 namespace graft {
 namespace {
 
@@ -12,16 +14,19 @@ using Json = nlohmann::json;
 
 class Watch : public nlohmann::json_sax<Json> {
  public:
-  explicit Watch(std::size_t most_levels) : most_levels_(most_levels) {}
+  Watch(std::string_view text, std::size_t most_levels) : text_(text), most_levels_(most_levels) {}
   JsonGlance seen;
 
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(std::int64_t) override { return true; }
-  bool number_unsigned(std::uint64_t) override { return true; }
-  bool number_float(double, const std::string&) override { return true; }
-  bool string(std::string&) override { return true; }
-  bool binary(Json::binary_t&) override { return true; }
+  bool null() override { return value(); }
+  bool boolean(bool) override { return value(); }
+  bool number_integer(std::int64_t) override { return value(); }
+  bool number_unsigned(std::uint64_t) override { return value(); }
+  bool number_float(double, const std::string& written) override {
+    if (open_.size() == 1 && member_) seen.long_numbers[*member_] = written;
+    return value();
+  }
+  bool string(std::string&) override { return value(); }
+  bool binary(Json::binary_t&) override { return value(); }
 
   bool start_object(std::size_t) override { return open(); }
   bool start_array(std::size_t) override { return open(); }
@@ -31,12 +36,15 @@ class Watch : public nlohmann::json_sax<Json> {
     auto& names = open_.back();
     if (!names.insert(name).second && !seen.twice) seen.twice = name;
     seen.too_many_members = names.size() > most_members;
+    if (open_.size() == 1) member_ = name;
     return !seen.too_many_members;
   }
   bool parse_error(std::size_t byte, const std::string&,
                    const nlohmann::detail::exception& error) override {
-    seen.error = error.what();
-    seen.error_byte = byte;
+    constexpr int out_of_range = 406;
+    seen.problem =
+        json_problem(text_, {error.what(), byte, error.id == out_of_range, value_complete_});
+    seen.problem_byte = byte;
     return false;
   }
 
@@ -48,25 +56,26 @@ class Watch : public nlohmann::json_sax<Json> {
   }
   bool close() {
     open_.pop_back();
+    return value();
+  }
+  bool value() {
+    value_complete_ = open_.empty();
     return true;
   }
 
+  const std::string_view text_;
   const std::size_t most_levels_;
+  bool value_complete_ = false;                        // of the outermost
+  std::optional<std::string> member_;                  // of the outermost object, the last
   std::vector<std::unordered_set<std::string>> open_;  // names of each open object; of arrays none
 };
 
 }  // namespace
 
 JsonGlance glance_at_json(std::string_view text, std::size_t most_levels) {
-  Watch watch(most_levels);
+  Watch watch(text, most_levels);
   Json::sax_parse(text, &watch);
   return std::move(watch.seen);
-}
-
-std::string excess_of_row(const JsonGlance& row) {
-  if (!row.too_deep && !row.too_many_members) return {};
-  return "no row: it has more than " + std::to_string(most_members) +
-         " members or is nested deeper than " + std::to_string(most_row_levels) + " levels";
 }
 
 }  // namespace graft

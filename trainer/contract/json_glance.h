@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,17 +15,16 @@ namespace graft {
 inline constexpr std::size_t most_members = 4096;
 
 struct JsonGlance {
-  std::string error;                 // why it is no JSON; empty: it is
-  std::size_t error_byte = 0;        // from 1
+  std::string problem;               // why it is no JSON (json_problem.h); empty: it is
+  std::size_t problem_byte = 0;      // from 1; behind the last where the text ends too early
   std::optional<std::string> twice;  // the first member that its object has twice
   bool too_deep = false;             // then the rest was not looked at
   bool too_many_members = false;     // likewise
+  // Members of the outermost object that are fractions or integers of more than 64 bits, as they
+  // are written.
+  std::map<std::string, std::string> long_numbers;
 };
 
 JsonGlance glance_at_json(std::string_view text, std::size_t most_levels);
-
-// Why a line of JSONL is more than a row can be; empty: it is not.
-std::string excess_of_row(const JsonGlance& row);
-inline constexpr std::size_t most_row_levels = 64;
 
 }  // namespace graft

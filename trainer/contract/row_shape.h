@@ -11,6 +11,10 @@
 
 namespace graft {
 
+inline constexpr std::size_t most_row_levels = 64;  // of JSON
+
+inline constexpr std::string_view no_rows = "the file has no rows; each needs a text and a label";
+
 enum class DataFormat { jsonl, csv, tsv };
 
 // By the name's suffix in any case (.jsonl .ndjson .json, .csv, .tsv), one of .gz passed over;
@@ -21,6 +25,12 @@ std::optional<DataFormat> data_format_of(std::string_view file_name);
 // row.
 struct RowShape {
   std::string_view text, pair, label;
+};
+
+// Why a row is no good, without file and line.
+struct RowFault {
+  std::string member;  // or column; empty: the row as a whole
+  std::string problem;
 };
 
 // OpenAI's {"messages": […]}, which JSONL alone has.
@@ -50,6 +60,9 @@ std::string_view trim(std::string_view text);
 // The code point is invisible or changes the direction of what follows, and no script needs it
 // within a word (the joiners U+200C and U+200D do stand within words).
 bool is_invisible(char32_t code_point);
+
+// One of them that changes the direction: U+202A to U+202E, U+2066 to U+2069, marks.
+bool changes_direction(char32_t code_point);
 
 // At most `bytes` of the text's start, whole characters.
 std::string_view cut_text(std::string_view text, std::size_t bytes);

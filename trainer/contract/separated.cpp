@@ -73,7 +73,7 @@ HeaderFault header_fault(std::string_view text, std::string_view candidates, boo
   char separator = candidates.front();
   for (const char candidate : candidates) {
     SeparatedRecord record;
-    if (!first_record(text, candidate, sep_line, record)) return {0, "", "the file has no rows"};
+    if (!first_record(text, candidate, sep_line, record)) return {0, "", std::string(no_rows)};
     if (candidate == candidates.front() ||
         (!record.fault && record.fields.size() > best.fields.size())) {
       best = record;
@@ -113,8 +113,7 @@ bool SeparatedReader::next(SeparatedRecord& record) {
   while (more && !record.fault) more = read_field(record);
   if (record.fault) skip_line();
   record.bytes = text_.substr(record.offset, position_ - record.offset);
-  if (record.bytes.size() > max_line_bytes && !record.fault)
-    record.fault = "the row is longer than 1 MiB";
+  if (record.bytes.size() > max_line_bytes && !record.fault) record.fault = line_too_long;
   return true;
 }
 
@@ -214,8 +213,9 @@ std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_vie
     // Columns without a name (an index that a spreadsheet wrote) are ignored, however many.
     for (auto column = names.columns.begin(); column != names.columns.end(); ++column)
       if (!column->empty() && std::find(names.columns.begin(), column, *column) != column)
-        return HeaderFault{record.line, *column,
-                           "the header names the column \"" + *column + "\" twice"};
+        return HeaderFault{
+            record.line, *column,
+            "the header names the column \"" + *column + "\" twice; remove or rename one of them"};
     const RowShape shape = *names.shape();
     return SeparatedHeader{separator,
                            sep_line.has_value(),

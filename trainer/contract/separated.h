@@ -16,6 +16,8 @@
 namespace graft {
 
 inline constexpr std::size_t max_line_bytes = std::size_t{1} << 20;
+inline constexpr std::string_view line_too_long =
+    "the row is longer than 1 MiB; shorten its text, of which only the first tokens are read";
 
 // A record of the file, over several line ends where a quoted field holds them.
 struct SeparatedRecord {

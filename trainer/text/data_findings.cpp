@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "trainer/contract/row_shape.h"
+#include "trainer/text/row_doubts.h"
 
 namespace graft {
 namespace {
@@ -137,28 +138,61 @@ class Looks {
   USpoofChecker* spoof_;
 };
 
+std::string list_labels(const LabelColumn& column, const std::vector<std::size_t>& ids,
+                        const std::vector<std::size_t>& counts) {
+  std::string list;
+  for (std::size_t i = 0; i < std::min(ids.size(), most_named); ++i)
+    list += (i > 0 ? ", " : "") + in_quotes(column.labels[ids[i]]) + " (" +
+            rows_of(counts[ids[i]]) + ")";
+  return list + (ids.size() > most_named ? ", …" : "");
+}
+
+// Labels by what they have in common; `what` they do: "look alike".
+using Groups = std::map<std::string, std::vector<std::size_t>>;
+
+void tell_groups(const Groups& groups, const std::string& what, const LabelColumn& column,
+                 const std::vector<std::size_t>& counts, const std::string& name,
+                 std::vector<DataNote>& notes) {
+  std::size_t found = 0;
+  for (const auto& [common, ids] : groups) {
+    if (ids.size() < 2 || ++found > most_named) continue;
+    const std::string count = ids.size() == 2 ? "two" : std::to_string(ids.size());
+    notes.push_back({"warn", name + ": " + count + " labels " + what + ": " +
+                                 list_labels(column, ids, counts) +
+                                 "; they are kept as classes of their own."});
+  }
+  if (found > most_named)
+    notes.push_back({"warn", name + ": there are " + std::to_string(found - most_named) +
+                                 " more groups of labels that " + what + "."});
+}
+
 void find_alike(const LabelColumn& column, const std::vector<std::size_t>& counts,
                 const std::string& name, std::vector<DataNote>& notes) {
   Looks looks;
-  std::map<std::string, std::vector<std::size_t>> groups;
-  for (std::size_t id = 0; id < column.labels.size(); ++id)
-    groups[looks.of(column.labels[id])].push_back(id);
-  std::size_t told = 0, alike = 0;
-  for (const auto& [look, ids] : groups) {
-    if (ids.size() < 2) continue;
-    ++alike;
-    if (told++ >= most_named) continue;
-    std::string list;
-    for (std::size_t i = 0; i < std::min(ids.size(), most_named); ++i)
-      list += (i > 0 ? ", " : "") + in_quotes(column.labels[ids[i]]) + " (" +
-              rows_of(counts[ids[i]]) + ")";
-    const std::string count = ids.size() == 2 ? "two" : std::to_string(ids.size());
-    notes.push_back({"warn", name + ": " + count + " labels look alike: " + list +
-                                 "; they are kept as classes of their own."});
+  Groups alike, numbers;
+  for (std::size_t id = 0; id < column.labels.size(); ++id) {
+    alike[looks.of(column.labels[id])].push_back(id);
+    if (const auto number = number_of(column.labels[id])) numbers[*number].push_back(id);
   }
-  if (alike > most_named)
-    notes.push_back({"warn", name + ": " + std::to_string(alike - most_named) +
-                                 " more groups of labels look alike."});
+  tell_groups(alike, "look alike", column, counts, name, notes);
+  tell_groups(numbers, "are the same number", column, counts, name, notes);
+}
+
+void find_missing_words(const LabelColumn& column, const std::vector<std::size_t>& counts,
+                        const std::string& name, std::vector<DataNote>& notes) {
+  std::vector<std::size_t> words;
+  std::size_t rows = 0;
+  for (std::size_t id = 0; id < column.labels.size(); ++id) {
+    if (!is_missing_word(column.labels[id])) continue;
+    words.push_back(id);
+    rows += counts[id];
+  }
+  if (words.empty()) return;
+  notes.push_back({"warn", name + ": " + rows_of(rows) + (rows == 1 ? " has" : " have") +
+                               " a label that is a word for a missing value: " +
+                               list_labels(column, words, counts) +
+                               "; such words are classes like any other, so remove these rows if "
+                               "they have no label."});
 }
 
 std::vector<std::size_t> counts_of(std::span<const std::int32_t> ids, std::size_t classes) {
@@ -216,8 +250,9 @@ std::vector<DataNote> find_in_data(const TokenizedFile& training, const std::str
     find_wordless(*validation, validation_name, notes);
     find_shared(training, *validation, validation_name, training_name, notes);
   }
-  find_alike(training.labels, counts_of(training.labels.ids, training.labels.labels.size()),
-             training_name, notes);
+  const auto counts = counts_of(training.labels.ids, training.labels.labels.size());
+  find_missing_words(training.labels, counts, training_name, notes);
+  find_alike(training.labels, counts, training_name, notes);
   find_small_classes(plan, notes);
   return notes;
 }

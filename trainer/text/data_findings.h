@@ -1,5 +1,6 @@
 // What of a lane's data is no fault but deserves a word before training starts: rows twice, one
-// text under two labels, rows in both files, small classes, labels that look alike. With counts.
+// text under two labels, rows in both files, small classes, labels that look alike, are the same
+// number or a word for a missing value. With counts.
 // Works on hashes of texts, not on texts. No state: any thread may call.
 #pragma once
 

@@ -5,21 +5,46 @@
 #include <vector>
 
 #include "trainer/text/dataset_reading.h"
+#include "trainer/text/row_doubts.h"
 
 namespace graft {
 namespace {
 
 std::optional<RowFault> read_row(SeparatedRecord& record, const SeparatedHeader& header, Row& row) {
   if (record.fields.size() != header.columns) {
-    return RowFault{"", "the row has " + std::to_string(record.fields.size()) +
-                            " fields, the header " + std::to_string(header.columns) +
-                            "; a field that holds the separator needs quotes"};
+    const std::size_t fields = record.fields.size();
+    return RowFault{"",
+                    "the row has " + std::to_string(fields) +
+                        (fields == 1 ? " field, the header " : " fields, the header ") +
+                        std::to_string(header.columns) +
+                        (fields > header.columns ? "; a field that holds the separator needs quotes"
+                                                 : "; add what is missing or remove the row")};
   }
   row.line = record.line;
   row.text = std::move(record.fields[header.text]);
   if (!header.shape.pair.empty()) row.text_pair = std::move(record.fields[header.pair]);
   row.label = trim(record.fields[header.label]);
   return check_row(row, header.shape);
+}
+
+// The columns whose fields may say that a row is not to be used.
+std::vector<std::size_t> columns_of_marks(const std::vector<std::string>& names) {
+  std::vector<std::size_t> columns;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (may_mark(names[i])) columns.push_back(i);
+  return columns;
+}
+
+std::optional<RowFault> check_marks(const SeparatedRecord& record,
+                                    const std::vector<std::string>& names,
+                                    const std::vector<std::size_t>& columns, RowCollector& rows) {
+  for (const std::size_t column : columns) {
+    if (column >= record.fields.size()) continue;
+    const RowMark mark = mark_of(names[column], record.fields[column]);
+    if (mark == RowMark::rejected) return rejected_row(names[column], record.fields[column]);
+    if (mark == RowMark::perhaps_discarded) rows.count_discarded(record.line);
+  }
+  return std::nullopt;
 }
 
 // A quotation over line ends. Of a TSV, whose readers mostly know no quotes, one that swallows
@@ -60,6 +85,7 @@ void read_separated(std::string_view text, std::size_t file_offset, DataFormat f
   if (header.sep_line) reader.skip_line();
   bool in_header = true;
   std::vector<std::string> names;
+  std::vector<std::size_t> marks;
   while (reader.next(record)) {
     std::optional<RowFault> fault = find_bad_bytes(record.bytes, file_offset + record.offset);
     if (!fault && record.fault) fault = RowFault{"", *record.fault};
@@ -67,6 +93,7 @@ void read_separated(std::string_view text, std::size_t file_offset, DataFormat f
     if (std::exchange(in_header, false)) {
       if (fault) rows.fail(record.line, *fault);
       names = record.fields;
+      marks = columns_of_marks(names);
       continue;
     }
     Row row;
@@ -77,7 +104,8 @@ void read_separated(std::string_view text, std::size_t file_offset, DataFormat f
       const std::string_view label =
           header.label < record.fields.size() ? record.fields[header.label] : std::string_view();
       if (trim(label).size() < label.size()) rows.count_trimmed_label(record.line);
-      fault = read_row(record, header, row);
+      fault = check_marks(record, names, marks, rows);
+      if (!fault) fault = read_row(record, header, row);
     }
     if (!fault) fault = check_quotation(record, header, format, rows);
     if (fault) {

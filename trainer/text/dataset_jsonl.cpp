@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "trainer/contract/json_glance.h"
+#include "trainer/contract/json_row.h"
 #include "trainer/text/dataset_reading.h"
+#include "trainer/text/row_doubts.h"
 
 namespace graft {
 namespace {
@@ -16,41 +17,42 @@ std::string in_quotes(std::string_view name) {
   return "\"" + std::string(name) + "\"";
 }
 
-const Json* find(const Json& object, std::string_view name) {
-  const auto found = object.find(name);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
-}
-
 std::optional<RowFault> read_text(const Json& object, std::string_view name, std::string& text) {
-  const Json* value = find(object, name);
-  if (value == nullptr) {
-    return RowFault{std::string(name), "member " + in_quotes(name) +
-                                           " is missing; every row needs it, as the first has"};
-  }
+  const Json* value = find_member(object, name);
+  if (value == nullptr) return absent_member(object, name, "every row needs it, as the first has");
   if (!value->is_string()) {
-    return RowFault{std::string(name),
-                    "member " + in_quotes(name) + " is not a string but " + value->type_name()};
+    return RowFault{std::string(name), "member " + in_quotes(name) + " is not a string but " +
+                                           kind_of(*value) + "; put the text in quotes"};
   }
   text = value->get_ref<const std::string&>();
   return std::nullopt;
 }
 
-std::optional<RowFault> read_label(const Json& object, std::string_view name, std::string& label) {
-  const Json* value = find(object, name);
+bool is_integer(std::string_view number) {
+  return number.find_first_not_of("-0123456789") == number.npos;
+}
+
+std::optional<RowFault> read_label(const JsonRow& row, std::string_view name, std::string& label) {
+  const Json* value = find_member(row.object, name);
   const auto fault = [&](const std::string& problem) {
     return RowFault{std::string(name), "member " + in_quotes(name) + problem};
   };
-  if (value == nullptr) return fault(" is missing; every row needs a label");
+  if (value == nullptr) return absent_member(row.object, name, "every row needs a label");
   if (value->is_string()) {
     label = value->get_ref<const std::string&>();
   } else if (value->is_number_integer() || value->is_boolean()) {
     label = value->dump();
   } else if (value->is_number_float()) {
-    return fault(" is the fractional number " + value->dump() +
-                 "; labels are strings or integers, each the name of a class");
+    const std::string& written = row.long_numbers.at(std::string(name));
+    if (!is_integer(written)) {
+      const std::string start(cut_text(written, 64));
+      return fault(" is the fractional number " + start +
+                   "; labels are strings or integers, each the name of a class: write an integer, "
+                   "or the number in quotes");
+    }
+    label = written;
   } else {
-    return fault(std::string(" is of type ") + value->type_name() +
-                 "; labels are strings or integers, one a row");
+    return fault(" is " + kind_of(*value) + "; labels are strings or integers, one a row");
   }
   return std::nullopt;
 }
@@ -60,8 +62,8 @@ std::optional<RowFault> read_label(const Json& object, std::string_view name, st
 // A message's content: a string, or a list of parts of type "text".
 std::optional<RowFault> read_content(const Json& message, std::string& content) {
   const RowFault fault{"messages",
-                       "a message has no text; each needs \"role\" and a \"content\" of text"};
-  const Json* value = message.is_object() ? find(message, "content") : nullptr;
+                       "a message has no text; each needs a \"role\" and a \"content\" of text"};
+  const Json* value = message.is_object() ? find_member(message, "content") : nullptr;
   if (value == nullptr) return fault;
   if (value->is_string()) {
     content = value->get_ref<const std::string&>();
@@ -69,7 +71,7 @@ std::optional<RowFault> read_content(const Json& message, std::string& content) 
   }
   if (!value->is_array()) return fault;
   for (const Json& part : *value) {
-    const Json* text = part.is_object() ? find(part, "text") : nullptr;
+    const Json* text = part.is_object() ? find_member(part, "text") : nullptr;
     if (text == nullptr || !text->is_string()) return fault;
     content += text->get_ref<const std::string&>();
   }
@@ -81,15 +83,17 @@ class MessagesReader {
   // Text: the user's messages, a line each. Label: the last message, the assistant's. The system
   // message is the same for every row and so tells nothing: it is left out.
   std::optional<RowFault> read(const Json& object, Row& row) {
-    const Json* messages = find(object, "messages");
+    const Json* messages = find_member(object, "messages");
     if (messages == nullptr || !messages->is_array() || messages->empty()) {
-      return RowFault{"messages", "member \"messages\" is not a list of messages"};
+      return RowFault{"messages",
+                      "member \"messages\" is not a list of messages; each row needs one, the "
+                      "user's and the assistant's in it"};
     }
     std::string role, content, system;
     for (const Json& message : *messages) {
       content.clear();
       if (auto fault = read_content(message, content)) return fault;
-      const Json* role_value = find(message, "role");
+      const Json* role_value = find_member(message, "role");
       role = role_value != nullptr && role_value->is_string() ? role_value->get<std::string>() : "";
       if (role == "user") {
         if (!row.text.empty()) row.text += '\n';
@@ -98,13 +102,17 @@ class MessagesReader {
         system += content;
       } else if (role != "assistant") {
         return RowFault{"messages", "the role " + in_quotes(role) +
-                                        " is not one of system, developer, user, assistant"};
+                                        " is not one of system, developer, user, assistant; remove "
+                                        "the message or the row"};
       }
     }
     if (role != "assistant") {
       return RowFault{"messages",
                       "the last message is not the assistant's; its content is the row's label"};
     }
+    if (const Json* weight = find_member(messages->back(), "weight");
+        weight != nullptr && *weight == 0)
+      return rejected_row("weight", "0");  // as OpenAI marks answers that are not to be learnt
     row.label = content;
     return check_system(system, row.line);
   }
@@ -127,35 +135,19 @@ class MessagesReader {
 
 // ---- Rows --------------------------------------------------------------------------------------
 
-std::string list_members(const Json& object) {
-  std::string list;
-  for (const auto& [name, value] : object.items()) list += (list.empty() ? "" : ", ") + name;
-  return list.empty() ? "none" : list;
-}
-
 class JsonlReader {
  public:
   std::optional<RowFault> read(std::string_view line, Row& row) {
-    const JsonGlance seen = glance_at_json(line, most_row_levels);
-    if (auto excess = excess_of_row(seen); !excess.empty()) return RowFault{"", std::move(excess)};
-    if (!seen.error.empty()) {
-      const std::string where =
-          seen.error_byte > 0 ? " at byte " + std::to_string(seen.error_byte) : "";
-      return RowFault{"", "not valid JSON" + where + "; each line must hold one whole JSON object"};
-    }
-    if (seen.twice)
-      return RowFault{*seen.twice, "member " + in_quotes(cut_text(*seen.twice, 64)) +
-                                       " stands twice in the row; readers differ in which counts"};
-    const Json object = Json::parse(line);
-    if (!object.is_object()) {
-      return RowFault{"", "not a JSON object but " + std::string(object.type_name()) +
-                              "; each line must hold one, such as {\"text\": …, \"label\": …}"};
-    }
+    auto read = read_json_row(line);
+    if (auto* fault = std::get_if<RowFault>(&read)) return std::move(*fault);
+    const auto& json = std::get<JsonRow>(read);
+    const Json& object = json.object;
     if (!shape_) {
       if (auto fault = choose_shape(object)) return fault;
     }
     if (auto fault = check_names(object)) return fault;
-    if (auto fault = read_members(object, row)) return fault;
+    if (auto fault = check_marks(object)) return fault;
+    if (auto fault = read_members(json, row)) return fault;
     const std::string_view label = trim(row.label);
     if (label.size() < row.label.size()) {
       trimmed = true;
@@ -164,7 +156,9 @@ class JsonlReader {
     return check_row(row, *shape_);
   }
 
-  bool trimmed = false;  // blanks were removed from the label of a row
+  // Of the row that was read last.
+  bool trimmed = false;    // blanks were removed from its label
+  bool discarded = false;  // a member may say that it is not to be used
 
  private:
   // `Label` beside `label`: which is meant?
@@ -172,7 +166,7 @@ class JsonlReader {
     for (const auto& [name, value] : object.items())
       for (const std::string_view meant : {shape_->text, shape_->pair, shape_->label})
         if (name != meant && !meant.empty() && column_name(name) == meant &&
-            find(object, meant) != nullptr)
+            find_member(object, meant) != nullptr)
           return RowFault{std::string(meant), "members " + in_quotes(meant) + " and " +
                                                   in_quotes(name) +
                                                   " differ by case or blanks only; remove one"};
@@ -180,28 +174,39 @@ class JsonlReader {
   }
 
   std::optional<RowFault> choose_shape(const Json& object) {
-    shape_ = find(object, "messages") != nullptr
+    shape_ = find_member(object, "messages") != nullptr
                  ? messages_shape
-                 : find_shape([&](std::string_view name) { return find(object, name) != nullptr; });
+                 : find_shape(
+                       [&](std::string_view name) { return find_member(object, name) != nullptr; });
     if (shape_) return std::nullopt;
-    return RowFault{"text",
-                    "no member holds the text; name it " + std::string(known_text_members) +
-                        "; the members are: " + std::string(cut_text(list_members(object), 300))};
+    return no_text_member(object);
   }
 
-  std::optional<RowFault> read_members(const Json& object, Row& row) {
+  std::optional<RowFault> check_marks(const Json& object) {
+    for (const auto& [name, value] : object.items()) {
+      if (!value.is_string() && !value.is_boolean()) continue;
+      const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+      const RowMark mark = mark_of(name, text);
+      if (mark == RowMark::rejected) return rejected_row(name, text);
+      if (mark == RowMark::perhaps_discarded) discarded = true;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<RowFault> read_members(const JsonRow& json, Row& row) {
+    const Json& object = json.object;
     if (shape_->text == messages_shape.text) return messages_.read(object, row);
     if (auto fault = read_text(object, shape_->text, row.text)) return fault;
     if (!shape_->pair.empty()) {
       if (auto fault = read_text(object, shape_->pair, row.text_pair.emplace())) return fault;
-    } else if (const auto other =
-                   find_shape([&](std::string_view name) { return find(object, name) != nullptr; });
+    } else if (const auto other = find_shape(
+                   [&](std::string_view name) { return find_member(object, name) != nullptr; });
                other && !other->pair.empty()) {
       return RowFault{std::string(other->pair), "member " + in_quotes(other->pair) +
                                                     " makes this row a pair, the first row is none;"
                                                     " either all rows are pairs or none"};
     }
-    if (auto fault = read_label(object, shape_->label, row.label)) return fault;
+    if (auto fault = read_label(json, shape_->label, row.label)) return fault;
     return std::nullopt;
   }
 
@@ -212,11 +217,7 @@ class JsonlReader {
 }  // namespace
 
 void read_jsonl(std::string_view text, std::size_t file_offset, RowCollector& rows) {
-  if (trim(text.substr(0, 4096)).starts_with('[')) {
-    rows.fail(0, {"",
-                  "the file is one JSON array; write one JSON object a line instead, for "
-                  "instance with: jq -c '.[]' FILE"});
-  }
+  if (auto array = array_over_file(text, rows.file_name())) rows.fail(0, {"", *std::move(array)});
   JsonlReader reader;
   std::int64_t line_number = 0;
   for (std::size_t begin = 0; begin < text.size();) {
@@ -226,16 +227,17 @@ void read_jsonl(std::string_view text, std::size_t file_offset, RowCollector& ro
     const std::size_t offset = file_offset + begin;
     begin = newline + 1;
     if (line.size() > max_line_bytes) {
-      rows.add_fault(line_number, {"", "the line is longer than 1 MiB"});
+      rows.add_fault(line_number, {"", std::string(line_too_long)});
       continue;
     }
     if (trim(line).empty()) continue;
     Row row;
     row.line = line_number;
     std::optional<RowFault> fault = find_bad_bytes(line, offset);
-    reader.trimmed = false;
+    reader.trimmed = reader.discarded = false;
     if (!fault) fault = reader.read(line, row);
     if (reader.trimmed) rows.count_trimmed_label(line_number);
+    if (reader.discarded) rows.count_discarded(line_number);
     if (fault) {
       rows.add_fault(line_number, *std::move(fault));
     } else {

@@ -14,12 +14,6 @@
 
 namespace graft {
 
-// Why a row is no good, without file and line.
-struct RowFault {
-  std::string member;
-  std::string problem;
-};
-
 // Byte offset of the first byte that is not UTF-8, or of a NUL.
 std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset_in_file);
 
@@ -33,6 +27,9 @@ class FaultList {
 
   void add(std::int64_t line, const RowFault& fault);
   bool empty() const { return count_ == 0; }
+  bool full() const {
+    return count_ >= static_cast<std::int64_t>(most_faults_told);
+  }  // then counted
   void throw_if_any() const;
 
  private:
@@ -51,6 +48,9 @@ class RowCollector {
   void add_fault(std::int64_t line, RowFault fault);
 
   void note(DataNote note) { notes_.push_back(std::move(note)); }
+  const std::string& file_name() const { return file_name_; }
+  // A row that says of itself that it may be discarded.
+  void count_discarded(std::int64_t line) { discarded_.add(line); }
   void count_trimmed_label(std::int64_t line) { trimmed_labels_.add(line); }
   // A row whose quotation runs over line ends; doubtful: each of its lines might be a row.
   void count_long_quotation(std::int64_t line, bool doubtful);
@@ -72,7 +72,8 @@ class RowCollector {
   std::string file_name_;
   std::vector<Row> rows_;
   std::vector<DataNote> notes_;
-  Tally trimmed_labels_, long_quotations_, doubtful_quotations_;
+  Tally trimmed_labels_, long_quotations_, doubtful_quotations_, discarded_;
+  Tally missing_texts_, entities_, tags_, damaged_;
   FaultList faults_;
 };
 

@@ -109,6 +109,41 @@ TEST_CASE("a succeeded job names its model, version and tokens") {
   CHECK(job["attempts"] == 1);
 }
 
+TEST_CASE("a body that is no JSON is refused with the byte and what stands there") {
+  RouteFixture routes;
+  CHECK(error_of(routes.call("POST", jobs, R"({"training_file": 'a'})"), 400)["message"] ==
+        "The body is not valid JSON at byte 19: strings stand in double quotes, not in single "
+        "ones.");
+}
+
+TEST_CASE("a file that is no JSON Lines is refused at submission with the way to make it so") {
+  RouteFixture routes;
+  const auto refusal = [&](const std::string& bytes, const std::string& name) {
+    return std::string(error_of(routes.call("POST", jobs, body_for(routes.add_file(bytes, name))),
+                                400)["message"]);
+  };
+  for (const std::string& rows : {"[\n" + row + ",\n" + row + "]", "[" + row + "," + row + "]\n"})
+    CHECK(refusal(rows, "my rows.json") ==
+          "my rows.json: the file is one JSON array, but each line must be one JSON object; write "
+          "them so with: jq -c '.[]' 'my rows.json' > 'my rows.jsonl'.");
+  CHECK(refusal("[{\"text\":\"" + std::string(2 << 20, 'x') + "\"}]", "a.json")
+            .ends_with("with: jq -c '.[]' a.json > a.jsonl."));
+  CHECK(refusal("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+                "a.csv") ==
+        "a.csv: the file is a pointer of Git LFS, not the data itself; fetch the data with git lfs "
+        "pull and upload that.");
+  CHECK(
+      refusal("{\"text\": \"x\", \"label\": null}\n", "a.jsonl") ==
+      "a.jsonl line 1: member \"label\" is null; every row needs a text and a label: fill it in or "
+      "remove the row, as jq -c 'select(.label != null)' FILE does.");
+  CHECK(
+      refusal("{\"text\": null, \"label\": 1}\n", "a.jsonl").find("\"text\" is null; every row") !=
+      std::string::npos);
+  CHECK(refusal("{\n  \"text\": \"x\",\n  \"label\": 1\n}\n", "a.json") ==
+        "a.json line 1: not valid JSON at byte 2: the text ends before its last bracket is closed; "
+        "each line must hold one whole JSON object, as jq -c . FILE writes them.");
+}
+
 TEST_CASE("a job's files must exist, be for training and look like rows") {
   RouteFixture routes;
   const auto refuse = [&](const std::string& body, const char* param) {
@@ -122,15 +157,21 @@ TEST_CASE("a job's files must exist, be for training and look like rows") {
   refuse(body_for(routes.add_file(row, "a.jsonl", "user_data")), "training_file");
   refuse(body_for(routes.add_file(row, "a.txt")), "training_file");
   CHECK(refuse(body_for(routes.add_file("\n\n[1]\n", "a.jsonl")), "training_file") ==
-        "a.jsonl line 3: must be a JSON object, not array.");
+        "a.jsonl line 3: not a JSON object but a list; each line must hold one, such as {\"text\": "
+        "…, "
+        "\"label\": …}.");
   CHECK(refuse(body_for(routes.add_file("not json\n", "a.jsonl")), "training_file") ==
-        "a.jsonl line 1: is not valid JSON; each line must be one JSON object.");
+        "a.jsonl line 1: not valid JSON at byte 2: the word \"not\" stands there without quotes; "
+        "each "
+        "line must hold one whole JSON object.");
   CHECK(refuse(body_for(routes.add_file("{\"text\": \"x\"}\n", "a.jsonl")), "training_file") ==
-        "a.jsonl line 1: member \"label\" is missing; every row needs a text and a label.");
+        "a.jsonl line 1: member \"label\" is missing; every row needs a text and a label: add it "
+        "or remove the row.");
   refuse(body_for(routes.add_file("{\"label\": \"x\"}\n", "a.jsonl")), "training_file");
   CHECK(refuse(body_for(routes.add_file("{\"premise\": \"x\", \"label\": 1}\n", "a.jsonl")),
                "training_file") ==
-        "a.jsonl line 1: member \"hypothesis\" is missing; every row needs a text and a label.");
+        "a.jsonl line 1: member \"hypothesis\" is missing; every row needs a text and a label: add "
+        "it or remove the row.");
   refuse(body_for(routes.add_file("\n \n", "a.jsonl")), "training_file");
   refuse(body_for(routes.add_file("\xFF\xFE{}\n", "a.jsonl")), "training_file");
   refuse(body_for(routes.add_file(std::string((1 << 20) + 2, 'x'), "a.jsonl")), "training_file");

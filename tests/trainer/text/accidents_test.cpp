@@ -3,83 +3,15 @@
 #include <doctest/doctest.h>
 #include <zlib.h>
 
-#include <fstream>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "tests/support/scratch_directory.h"
-#include "tests/trainer/test_files.h"
-#include "trainer/text/data_findings.h"
-#include "trainer/text/dataset.h"
-#include "trainer/text/tokenized_file.h"
+#include "tests/trainer/text/file_outcome.h"
 
 namespace graft {
 namespace {
 
 using namespace std::string_literals;
-using Strings = std::vector<std::string>;
-
-struct Outcome {
-  std::size_t rows = 0;
-  Strings labels;
-  std::string told;     // all notes, a line each
-  std::string refusal;  // empty: it was read
-};
-
-Outcome outcome_of(const std::string& name, const std::string& bytes,
-                   const std::string& validation = "", double fraction = 0.0) {
-  const ScratchDirectory scratch;
-  const auto tokenizer = Tokenizer::load(tiny_bert());
-  const auto file_of = [&](const std::string& file_name, const std::string& content) {
-    const DataFile file{(scratch.path() / file_name).string(), file_name, ""};
-    std::ofstream(file.path, std::ios::binary) << content;
-    return file;
-  };
-  const std::string key(64, 'k');
-  const auto tokens_of = [&](const DataFile& file, FileRole role, std::string& owned) {
-    owned = *write_tokenized_file(read_data(file, role), tokenizer, 64, key, [] { return false; });
-    return view_tokenized_file(owned, key, std::make_shared<int>(0));
-  };
-  Outcome outcome;
-  try {
-    std::string owned, owned_validation;
-    const TokenizedFile training = tokens_of(file_of(name, bytes), FileRole::training, owned);
-    std::optional<TokenizedFile> valid;
-    if (!validation.empty())
-      valid = tokens_of(file_of("valid.jsonl", validation), FileRole::validation, owned_validation);
-    const TaskPlan plan = plan_task(training.labels, name, valid ? &valid->labels : nullptr,
-                                    "valid.jsonl", fraction, 1);
-    outcome.rows = training.rows();
-    outcome.labels = plan.labels;
-    for (const DataNote& note :
-         find_in_data(training, name, valid ? &*valid : nullptr, "valid.jsonl", plan))
-      outcome.told += note.level + " " + note.message + "\n";
-  } catch (const DataError& error) {
-    outcome.refusal = error.what();
-  }
-  return outcome;
-}
-
-bool mentions(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
-std::string json_rows(const Strings& labels) {
-  std::string text;
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    text += R"({"text": "text )" + std::to_string(i) + R"(", "label": ")" + labels[i] + "\"}\n";
-  return text;
-}
-
-std::string csv_rows(const Strings& labels, char separator = ',') {
-  std::string text = "text"s + separator + "label\n";
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    text += "text " + std::to_string(i) + separator + labels[i] + "\n";
-  return text;
-}
-
 std::string utf16(const std::string& ascii, bool big) {
   std::string bytes = big ? "\xFE\xFF" : "\xFF\xFE";
   for (const char c : ascii) bytes += big ? "\0"s + c : c + "\0"s;
@@ -398,8 +330,10 @@ TEST_CASE("a refusal lists the first twenty faults by line, and its length has a
 TEST_CASE("unknown labels of a validation file are listed; blanks around known ones are none") {
   const Outcome refused = outcome_of("a.csv", csv_rows(xy), json_rows({"x", "z", "w"}));
   CHECK(refused.refusal ==
-        "valid.jsonl line 2: the label \"z\" is on no training row\n"
-        "line 3: the label \"w\" is on no training row");
+        "valid.jsonl line 2: the label \"z\" is on no training row; remove the row or add training "
+        "rows with this label\n"
+        "line 3: the label \"w\" is on no training row; remove the row or add training rows with "
+        "this label");
   const Outcome read = outcome_of("a.csv", csv_rows({"x", " y"}), json_rows({"y ", nbsp + "x"}));
   CHECK(read.refusal == "");
   CHECK(read.labels == xy);

@@ -120,7 +120,8 @@ TEST_CASE("labels are strings, integers or booleans; a fraction is none") {
   CHECK(labels(rows) == Strings{"10", "-2", "true", "10"});
   CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": 3.5})"),
                  "a.jsonl line 1: member \"label\" is the fractional number 3.5"));
-  CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": ["x"]})"), "is of type array"));
+  CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": ["x"]})"),
+                 "is a list; labels are strings or integers"));
 }
 
 TEST_CASE("Hugging Face's names are known, pairs before single texts") {
@@ -143,8 +144,10 @@ TEST_CASE("OpenAI's prompt and completion become text and label, the completion 
       rows_of("a.jsonl", R"({"prompt": "Nice film ->", "completion": " positive\n"})");
   CHECK(rows[0].text == "Nice film ->");
   CHECK(rows[0].label == "positive");
-  CHECK(error_of("a.jsonl", R"({"prompt": "x"})") ==
-        "a.jsonl line 1: member \"completion\" is missing; every row needs a label");
+  CHECK(
+      error_of("a.jsonl", R"({"prompt": "x"})") ==
+      "a.jsonl line 1: member \"completion\" is missing; every row needs a label: add it or remove "
+      "the row");
 }
 
 TEST_CASE("OpenAI's messages: the user's text, the last assistant's label, no system message") {
@@ -181,11 +184,14 @@ TEST_CASE("messages without a label, with another system message or without text
 }
 
 TEST_CASE("a bad JSONL row is told by line and member, with the number of further bad lines") {
-  CHECK(error_of("train.jsonl", good + "\n{\"text\": \"x\"}\n{\"label\": \"x\"}\n[]\n" + good) ==
-        "train.jsonl line 2: member \"label\" is missing; every row needs a label\n"
-        "line 3: member \"text\" is missing; every row needs it, as the first has\n"
-        "line 4: not a JSON object but array; each line must hold one, such as "
-        "{\"text\": …, \"label\": …}");
+  CHECK(
+      error_of("train.jsonl", good + "\n{\"text\": \"x\"}\n{\"label\": \"x\"}\n[]\n" + good) ==
+      "train.jsonl line 2: member \"label\" is missing; every row needs a label: add it or remove "
+      "the row\n"
+      "line 3: member \"text\" is missing; every row needs it, as the first has: add it or remove "
+      "the row\n"
+      "line 4: not a JSON object but a list; each line must hold one, such as "
+      "{\"text\": …, \"label\": …}");
   CHECK(mentions(error_of("a.jsonl", "{\"body\": \"x\", \"label\": 1}"),
                  "no member holds the text; name it \"text\""));
   CHECK(mentions(error_of("a.jsonl", "{\"body\": \"x\", \"label\": 1}"),
@@ -193,7 +199,7 @@ TEST_CASE("a bad JSONL row is told by line and member, with the number of furthe
   CHECK(mentions(error_of("a.jsonl", good + "\n{\"sentence\": \"x\", \"label\": \"l\"}"),
                  "a.jsonl line 2: member \"text\" is missing; every row needs it, as the first"));
   CHECK(mentions(error_of("a.jsonl", R"({"text": 3, "label": "l"})"),
-                 "member \"text\" is not a string but number"));
+                 "member \"text\" is not a string but a number; put the text in quotes"));
   CHECK(mentions(error_of("a.jsonl", R"({"text": " ", "label": "l"})"),
                  "\"text\" is empty; every row needs a text"));
   CHECK(mentions(error_of("a.jsonl", R"({"text": "t", "label": ""})"), "\"label\" is empty"));
@@ -216,9 +222,10 @@ TEST_CASE("what is not JSON lines is refused with the way out") {
   CHECK(mentions(error_of("a.jsonl", "{\n\"text\": \"t\"}"),
                  "a.jsonl line 1: not valid JSON at byte"));
   CHECK(mentions(error_of("a.jsonl", "{\"text\": \"t\", \"label\": 1e999}"), "not valid JSON"));
-  CHECK(mentions(error_of("a.jsonl", "\"text\""), "not a JSON object but string"));
-  CHECK(error_of("a.jsonl", "") == "a.jsonl: the file is empty");
-  CHECK(error_of("a.jsonl", " \n\n") == "a.jsonl: the file has no rows");
+  CHECK(mentions(error_of("a.jsonl", "\"text\""), "not a JSON object but a string"));
+  CHECK(error_of("a.jsonl", "") == "a.jsonl: the file is empty; upload one with rows");
+  CHECK(error_of("a.jsonl", " \n\n") ==
+        "a.jsonl: the file has no rows; each needs a text and a label");
   CHECK(mentions(error_of("a.xlsx", good), "it must end in .jsonl, .csv or .tsv"));
 }
 
@@ -239,7 +246,8 @@ TEST_CASE("a line over 1 MiB is refused, one of 1 MiB is not") {
   };
   CHECK(rows_of("a.jsonl", line_of(max_line_bytes)).size() == 1);
   CHECK(error_of("a.jsonl", good + "\n" + line_of(max_line_bytes + 1)) ==
-        "a.jsonl line 2: the line is longer than 1 MiB");
+        "a.jsonl line 2: the row is longer than 1 MiB; shorten its text, of which only the first "
+        "tokens are read");
 }
 
 TEST_CASE("a byte order mark is passed over in every format") {
@@ -278,8 +286,9 @@ TEST_CASE("a header without the columns needed is refused and lists what it has"
                  "the header names no column \"label\"; the columns are: text, class"));
   CHECK(mentions(error_of("a.csv", "text label\na b\n"), "columns are separated by commas"));
   CHECK(error_of("a.csv", "text,label,Text\na,b,c\n") ==
-        "a.csv line 1: the header names the column \"text\" twice");
-  CHECK(error_of("a.csv", "text,label\n") == "a.csv: the file has no rows");
+        "a.csv line 1: the header names the column \"text\" twice; remove or rename one of them");
+  CHECK(error_of("a.csv", "text,label\n") ==
+        "a.csv: the file has no rows; each needs a text and a label");
 }
 
 TEST_CASE("a ragged row and wrong quotes are told by the line where they began") {
@@ -346,7 +355,9 @@ TEST_CASE("the validation file must know the labels and the pairs of training") 
     read_task_data(training, stranger, 0.5, 1);
     FAIL("accepted");
   } catch (const DataError& error) {
-    CHECK(std::string(error.what()) == "valid.csv line 3: the label \"z\" is on no training row");
+    CHECK(std::string(error.what()) ==
+          "valid.csv line 3: the label \"z\" is on no training row; remove the row or add training "
+          "rows with this label");
     CHECK(error.code() == "invalid_validation_file");
     CHECK(error.param() == "validation_file");
     CHECK(error.line == 3);
