@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "services/routes/routes.h"
 #include "services/wire/files.h"
 #include "services/wire/names.h"
 #include "storage/files.h"
 #include "trainer/contract/row_shape.h"
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 
@@ -106,10 +106,8 @@ void FileUpload::set_field(const std::string& name, const std::string& value) {
     if (value != "created_at") refuse(name, "must be 'created_at'.");
     anchor_ = value;
   } else if (name == "expires_after[seconds]") {
-    std::int64_t seconds = 0;
-    const char* end = value.data() + value.size();
-    const auto [parsed, error] = std::from_chars(value.data(), end, seconds);
-    if (error != std::errc() || parsed != end || seconds < least_expiry || seconds > most_expiry)
+    const auto seconds = whole_number(value);
+    if (!seconds || *seconds < least_expiry || *seconds > most_expiry)
       refuse(name, "must be an integer from 3600 to 2592000.");
     expiry_seconds_ = seconds;
   } else {

@@ -42,8 +42,10 @@ std::optional<std::string> query_cursor(const Request& request,
 // The task of the request's {task}: HttpError 404, the same whether it is unknown or another
 // customer's.
 Task task_of(Database& database, const Request& request);
-// Its version of the request's {version}.
+// Its version by the number's text, by the request's {version}; its alias by name. HttpError 404.
+AdapterVersion version_called(Database& database, const Task& task, const std::string& number);
 AdapterVersion version_of(Database& database, const Task& task, const Request& request);
+Alias alias_called(Database& database, const Task& task, const std::string& name);
 
 // A version number as it stands in a path; 0, which no version has, for anything else.
 int version_number(std::string_view text);
