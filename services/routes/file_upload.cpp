@@ -49,9 +49,8 @@ std::string base_name(std::string_view filename) {
   return filename == "." || filename == ".." ? "" : std::string(filename);
 }
 
-FileUpload::FileUpload(const ServiceContext& context, std::mutex& naming, const Request& request)
+FileUpload::FileUpload(const ServiceContext& context, const Request& request)
     : context_(context),
-      naming_(naming),
       customer_(request.customer.id),
       parser_(boundary_of(request),
               {[this](const PartHeader& part) { begin_part(part); },
@@ -141,8 +140,7 @@ Response FileUpload::finish() {
   const UnixTime now = context_.now();
   if (expiry_seconds_) file.expires_at = now + *expiry_seconds_;
   auto database = context_.databases.checkout();
-  const std::lock_guard lock(naming_);
-  file.blob = writer_->finish();
+  file.blob = writer_->finish();  // young, so no sweep takes it before it has its row
   return json_response(write_file(insert_file(*database, file, now)));
 }
 
