@@ -130,7 +130,7 @@ HttpError missing_key() {
 }
 
 HttpError too_many_bytes() {
-  HttpError error(503, "Too much is being sent at this moment; try again soon.");
+  HttpError error(503, "Too much is being sent and answered at this moment; try again soon.");
   error.headers.emplace_back("retry-after", "1");
   return error;
 }

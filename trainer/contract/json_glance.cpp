@@ -15,13 +15,13 @@ class Watch : public nlohmann::json_sax<Json> {
   explicit Watch(std::size_t most_levels) : most_levels_(most_levels) {}
   JsonGlance seen;
 
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(std::int64_t) override { return true; }
-  bool number_unsigned(std::uint64_t) override { return true; }
-  bool number_float(double, const std::string&) override { return true; }
-  bool string(std::string&) override { return true; }
-  bool binary(Json::binary_t&) override { return true; }
+  bool null() override { return count(); }
+  bool boolean(bool) override { return count(); }
+  bool number_integer(std::int64_t) override { return count(); }
+  bool number_unsigned(std::uint64_t) override { return count(); }
+  bool number_float(double, const std::string&) override { return count(); }
+  bool string(std::string&) override { return count(); }
+  bool binary(Json::binary_t&) override { return count(); }
 
   bool start_object(std::size_t) override { return open(); }
   bool start_array(std::size_t) override { return open(); }
@@ -41,7 +41,12 @@ class Watch : public nlohmann::json_sax<Json> {
   }
 
  private:
+  bool count() {
+    ++seen.values;
+    return true;
+  }
   bool open() {
+    ++seen.values;
     seen.too_deep = open_.size() >= most_levels_;
     open_.emplace_back();
     return !seen.too_deep;

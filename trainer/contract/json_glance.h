@@ -17,6 +17,7 @@ struct JsonGlance {
   std::string error;                 // why it is no JSON; empty: it is
   std::size_t error_byte = 0;        // from 1
   std::optional<std::string> twice;  // the first member that its object has twice
+  std::size_t values = 0;            // objects and arrays too; what is built grows with them
   bool too_deep = false;             // then the rest was not looked at
   bool too_many_members = false;     // likewise
 };
