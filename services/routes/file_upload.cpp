@@ -78,6 +78,8 @@ void FileUpload::begin_part(const PartHeader& part) {
     refuse("file", "has a name that holds " + *unseen +
                        ", a control, invisible or direction-changing character; rename it.");
   if (filename_.size() > longest_filename) refuse("file", "has a name of more than 255 bytes.");
+  // Where room for deletions was given up, a file would take it.
+  if (!context_.reserve.restore()) throw disk_full();
   writer_ = context_.blobs.begin();
 }
 

@@ -83,7 +83,8 @@ Response content(const ServiceContext& context, VerifiedBlobs& verified, const R
 Response remove(const ServiceContext& context, const Request& request) {
   auto database = context.databases.checkout();
   const File file = file_of(context, *database, request);
-  delete_file(*database, request.customer.id, file.id, context.now());
+  context.reserve.spend_on(
+      [&] { return delete_file(*database, request.customer.id, file.id, context.now()); });
   return json_response(write_deleted(file.id, "file"));
 }
 

@@ -22,9 +22,15 @@ void add_routes(Router& router, const ServiceContext& context, const Authenticat
 std::optional<HttpError> refusal_of(const std::exception& error) {
   const auto* storage = dynamic_cast<const StorageError*>(&error);
   if (storage == nullptr || !storage->disk_full) return std::nullopt;
-  return HttpError(507,
-                   "The service's disk is full; nothing was changed. Try again when there is room.",
-                   "disk_full");
+  return disk_full();
+}
+
+HttpError disk_full() {
+  return HttpError(
+      507,
+      "The service's disk is full; nothing was changed. Deleting files and cancelling "
+      "jobs makes room within minutes; else try again when the operator has made some.",
+      "disk_full");
 }
 
 int query_integer(const Request& request, std::string_view name, int fallback, int least,

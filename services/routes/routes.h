@@ -28,6 +28,9 @@ void add_health_routes(Router& router, const ServiceContext& context);
 // What a caller is told of a handler's exception that is no HttpError; nullopt: that it is ours.
 std::optional<HttpError> refusal_of(const std::exception& error);
 
+// 507: nothing was changed; what can be done.
+HttpError disk_full();
+
 // The value of a query parameter as an integer within [least, most]; HttpError 400 naming it.
 // An absent or empty one is the fallback.
 int query_integer(const Request& request, std::string_view name, int fallback, int least, int most);
