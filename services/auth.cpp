@@ -1,22 +1,15 @@
 #include "services/auth.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "storage/customers.h"
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 
 namespace {
 
 constexpr std::string_view key_prefix = "graft_";  // every key of ours begins so
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 bool is_port(std::string_view text) {
   return !text.empty() && text.size() <= 5 && text.find_first_not_of("0123456789") == text.npos;
@@ -42,8 +35,9 @@ void refuse_other_sites(const Request& request) {
                     "host_not_allowed");
   const auto origin = request.header("origin");
   if (!origin) return;
-  const auto name = lower(*origin);
-  const bool own = host && (name == "http://" + lower(*host) || name == "https://" + lower(*host));
+  const auto name = lower_case(*origin);
+  const bool own =
+      host && (name == "http://" + lower_case(*host) || name == "https://" + lower_case(*host));
   if (!own)
     throw HttpError(403,
                     "Without API keys this service does not answer pages of other sites (Origin '" +
@@ -68,15 +62,14 @@ std::optional<std::string> bearer_key(const Request& request) {
   const auto header = request.header("authorization");
   constexpr std::string_view scheme = "bearer ";
   if (!header || header->size() <= scheme.size() ||
-      lower(std::string_view(*header).substr(0, scheme.size())) != scheme)
+      lower_case(std::string_view(*header).substr(0, scheme.size())) != scheme)
     return std::nullopt;
-  const auto begin = header->find_first_not_of(' ', scheme.size());
-  if (begin == std::string::npos) return std::nullopt;
-  return header->substr(begin, header->find_last_not_of(' ') - begin + 1);
+  const auto key = trimmed(std::string_view(*header).substr(scheme.size()), " ");
+  return key.empty() ? std::nullopt : std::optional<std::string>(key);
 }
 
 bool is_loopback_host(std::string_view host) {
-  std::string name = lower(host);
+  std::string name = lower_case(host);
   if (name.starts_with("[::1]")) {
     const std::string_view rest = std::string_view(name).substr(5);
     return rest.empty() || (rest.front() == ':' && is_port(rest.substr(1)));

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -13,6 +12,7 @@
 
 #include "services/config_backbones.h"
 #include "trainer/contract/spelling.h"
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 namespace {
@@ -37,11 +37,8 @@ struct Wanted {
 CLI::Validator number_or_auto(int least, int most) {
   return CLI::Validator(
       [=](const std::string& text) -> std::string {
-        int number = 0;
-        const char* const end = text.data() + text.size();
-        const auto [parsed, error] = std::from_chars(text.data(), end, number);
-        const bool is_number = error == std::errc() && parsed == end;
-        if (text == "auto" || (is_number && number >= least && number <= most)) return {};
+        const auto number = whole_number<int>(text);
+        if (text == "auto" || (number && *number >= least && *number <= most)) return {};
         return "'" + text + "' is neither auto nor a number from " + std::to_string(least) +
                " to " + std::to_string(most);
       },
@@ -221,10 +218,8 @@ std::vector<std::string> split_list(const std::string& text) {
   std::size_t start = 0;
   while (start <= text.size()) {
     const std::size_t end = std::min(text.find_first_of(",\n", start), text.size());
-    std::string item = text.substr(start, end - start);
-    item.erase(0, item.find_first_not_of(" \t\r"));
-    item.erase(item.find_last_not_of(" \t\r") + 1);
-    if (!item.empty()) items.push_back(std::move(item));
+    const auto item = trimmed(std::string_view(text).substr(start, end - start), " \t\r");
+    if (!item.empty()) items.emplace_back(item);
     start = end + 1;
   }
   return items;
@@ -281,9 +276,9 @@ void parse_listen(const std::string& text, Config& config) {
   const std::size_t colon = text.rfind(':');
   if (colon == text.npos) throw error;
   std::string address = text.substr(0, colon);
-  const char* end = text.data() + text.size();
-  const auto [parsed, failure] = std::from_chars(text.data() + colon + 1, end, config.listen_port);
-  if (failure != std::errc() || parsed != end) throw error;
+  const auto port = whole_number<std::uint16_t>(std::string_view(text).substr(colon + 1));
+  if (!port) throw error;
+  config.listen_port = *port;
   const bool bracketed = address.size() > 2 && address.front() == '[' && address.back() == ']';
   if (bracketed) address = address.substr(1, address.size() - 2);
   if (bracketed != (address.find(':') != address.npos)) throw error;

@@ -28,6 +28,8 @@ class DataDirectory {
   }
   std::filesystem::path database() const { return database_in(path_); }
   std::filesystem::path blobs() const { return path_ / "blobs"; }
+  // Room that is kept for deletions on a full disk.
+  std::filesystem::path reserve() const { return path_ / "reserve"; }
   std::filesystem::path runs() const { return path_ / "runs"; }
   // What workers keep for one another and can make again.
   std::filesystem::path cache() const { return path_ / "cache"; }

@@ -72,7 +72,10 @@ void set_up_logging(LogFormat format, LogLevel level) {
 }
 
 LogLevel access_level(const AccessRecord& record) {
-  if (record.status >= 500) return LogLevel::warn;
+  // What HTTP calls the server's lack, 501 and 505, strangers cause by asking strangely: as often
+  // as they like, and it is no fault of the service.
+  const bool callers_fault = record.status == 501 || record.status == 505;
+  if (record.status >= 500 && !callers_fault) return LogLevel::warn;
   return record.milliseconds > slow_milliseconds ? LogLevel::info : LogLevel::debug;
 }
 

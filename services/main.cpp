@@ -237,20 +237,17 @@ int serve(const Config& config) {
   const DataDirectory data(config.data_dir);
   data.refuse_lost_database();
   const BlobStore blobs(data.blobs());
+  DiskReserve reserve(data.reserve());
   Database::open(data.database());  // migrates, or says why not, before anything runs
   const std::vector<BackboneInfo> backbones = open_backbones(config, data);
   DatabasePool databases(data.database());
   PredictClient predict(data.predict_socket());
   std::unique_ptr<SchedulerLoop> scheduler;  // started when the port is ours
-  const ServiceContext context{databases,
-                               blobs,
-                               backbones,
-                               predict,
-                               [&scheduler] { scheduler->poke(); },
-                               now,
-                               config.auth == AuthMode::keys_required,
-                               GRAFT_VERSION,
-                               [&scheduler] { return scheduler->machine(); }};
+  const ServiceContext context{databases,     blobs,
+                               reserve,       backbones,
+                               predict,       [&scheduler] { scheduler->poke(); },
+                               now,           config.auth == AuthMode::keys_required,
+                               GRAFT_VERSION, [&scheduler] { return scheduler->machine(); }};
   const Authenticator authenticate = make_authenticator(context, config.auth);
   Router router;
   add_routes(router, context, authenticate);

@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +14,7 @@
 #include <thread>
 
 #include "services/http/router.h"
+#include "trainer/durable/descriptor.h"
 
 namespace graft {
 namespace {
@@ -72,18 +72,16 @@ void wait_for(int fd, short events, std::chrono::steady_clock::time_point deadli
 
 class PredictClient::Connection {
  public:
-  explicit Connection(int fd) : fd_(fd) {}
-  ~Connection() { ::close(fd_); }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  explicit Connection(Descriptor socket) : socket_(std::move(socket)) {}
 
   void send(std::string_view bytes, Deadline deadline) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t sent =
+          ::send(socket_.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (sent >= 0) {
         bytes.remove_prefix(static_cast<std::size_t>(sent));
       } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        wait_for(fd_, POLLOUT, deadline);
+        wait_for(socket_.number(), POLLOUT, deadline);
       } else if (errno != EINTR) {
         throw WorkerGone();
       }
@@ -102,9 +100,9 @@ class PredictClient::Connection {
       }
       searched = received_.size();
       if (searched > answer_limit) throw WorkerGone();
-      wait_for(fd_, POLLIN, deadline);
+      wait_for(socket_.number(), POLLIN, deadline);
       char space[64 * 1024];
-      const ssize_t bytes = ::recv(fd_, space, sizeof space, MSG_DONTWAIT);
+      const ssize_t bytes = ::recv(socket_.number(), space, sizeof space, MSG_DONTWAIT);
       if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR)) throw WorkerGone();
       if (bytes > 0) received_.append(space, static_cast<std::size_t>(bytes));
     }
@@ -112,15 +110,15 @@ class PredictClient::Connection {
 
   // A worker that ended has closed its side; one that speaks unasked is out of step.
   bool usable() const {
-    pollfd waiting{fd_, POLLIN, 0};
+    pollfd waiting{socket_.number(), POLLIN, 0};
     return received_.empty() && ::poll(&waiting, 1, 0) == 0;
   }
 
   // Wakes a thread that waits for the worker. From any thread while the connection exists.
-  void shut_down() { ::shutdown(fd_, SHUT_RDWR); }
+  void shut_down() { ::shutdown(socket_.number(), SHUT_RDWR); }
 
  private:
-  const int fd_;
+  const Descriptor socket_;
   std::string received_;
 };
 
@@ -284,20 +282,20 @@ std::unique_ptr<PredictClient::Connection> PredictClient::connect(Deadline deadl
   const std::string path = socket_.string();
   if (path.size() >= sizeof address.sun_path) throw WorkerGone();
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw WorkerGone();
-  auto connection = std::make_unique<Connection>(fd);
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) throw WorkerGone();
   // A full backlog makes connect() wait; the socket's send timeout bounds that.
   const auto left = std::max(std::chrono::duration_cast<std::chrono::milliseconds>(
                                  deadline - std::chrono::steady_clock::now()),
                              std::chrono::milliseconds(1));
   const timeval limit{left.count() / 1000, left.count() % 1000 * 1000};
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  ::setsockopt(socket.number(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  if (::connect(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+      0) {
     if (errno == EAGAIN) throw WorkerTooSlow();
     throw WorkerGone();
   }
-  return connection;
+  return std::make_unique<Connection>(std::move(socket));
 }
 
 // A worker that starts or was restarted needs a moment until it listens.

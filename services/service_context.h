@@ -12,6 +12,7 @@
 #include "services/predict_client.h"
 #include "services/wire/backbones.h"
 #include "storage/blob_store.h"
+#include "storage/disk_reserve.h"
 #include "storage/records.h"
 
 namespace graft {
@@ -19,6 +20,7 @@ namespace graft {
 struct ServiceContext {
   DatabasePool& databases;
   const BlobStore& blobs;
+  DiskReserve& reserve;  // for what makes room on a full disk
   const std::vector<BackboneInfo>& backbones;
   PredictClient& predict;
   std::function<void()> poke_scheduler;  // something changed: tick now, not at the next turn

@@ -22,17 +22,24 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const std::string& what, const fs::path& path, int error) {
-  const bool disk_full = error == ENOSPC || error == EDQUOT;
+  const bool disk_full = is_full_disk(error);
   throw StorageError(
       what + " " + path.string() + ": " + (disk_full ? "the disk is full" : std::strerror(error)),
       disk_full);
 }
 
-void sync(const fs::path& path) {
-  const Descriptor descriptor = try_open_file(path, O_RDONLY);
-  if (!descriptor || ::fsync(descriptor.number()) != 0) {
-    fail("cannot flush", path, errno);
+// Does `work` to a file; what it throws becomes an error of this room.
+template <class Work>
+auto reported(const std::string& what, const fs::path& path, Work work) {
+  try {
+    return work();
+  } catch (const std::system_error& error) {
+    fail(what, path, error.code().value());
   }
+}
+
+void sync(const fs::path& path) {
+  reported("cannot flush", path, [&] { sync_file(open_file(path, O_RDONLY), path); });
 }
 
 void make_directory(const fs::path& path) {
@@ -73,24 +80,12 @@ bool rename_into_place(const fs::path& directory, std::mutex& naming, const fs::
   return true;
 }
 
-// Hands the file to `take` piece by piece.
-void read_file(const fs::path& path, const std::function<void(std::span<const std::byte>)>& take) {
-  const Descriptor descriptor = try_open_file(path, O_RDONLY);
-  if (!descriptor) {
-    fail("cannot read", path, errno);
-  }
+void copy(const fs::path& path, BlobWriter& writer) {
+  const auto source = reported("cannot read", path, [&] { return open_file(path, O_RDONLY); });
   std::vector<std::byte> buffer(1 << 20);
-  while (true) {
-    const ssize_t got = ::read(descriptor.number(), buffer.data(), buffer.size());
-    if (got == 0) {
-      return;
-    }
-    if (got < 0 && errno != EINTR) {
-      fail("cannot read", path, errno);
-    }
-    if (got > 0) {
-      take(std::span(buffer).first(static_cast<std::size_t>(got)));
-    }
+  const auto next = [&] { return read_some(source, buffer.data(), buffer.size(), path); };
+  while (const std::size_t bytes = reported("cannot read", path, next)) {
+    writer.write(std::span(buffer).first(bytes));
   }
 }
 
@@ -104,9 +99,7 @@ bool rests_for(const fs::path& file, std::chrono::seconds time) {
 }
 
 std::string hash_of(const fs::path& file) {
-  Sha256 digest;
-  read_file(file, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
-  return digest.hex();
+  return reported("cannot read", file, [&] { return sha256_of_file(file); });
 }
 
 }  // namespace
@@ -145,16 +138,10 @@ void BlobWriter::write(std::span<const std::byte> bytes) {
   assert(state_);
   state_->digest.update(bytes);
   state_->bytes += static_cast<std::int64_t>(bytes.size());
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(state_->descriptor.number(), bytes.data(), bytes.size());
-    if (written < 0) {
-      if (errno == EINTR) {
-        continue;
-      }
-      fail("cannot write", state_->temporary, errno);
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  reported("cannot write", state_->temporary, [&] {
+    write_all(state_->descriptor, {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+              state_->temporary);
+  });
 }
 
 std::int64_t BlobWriter::bytes() const {
@@ -210,7 +197,7 @@ Blob BlobStore::adopt(const fs::path& file, std::string_view sha256) const {
   ::chmod(file.c_str(), 0400);
   if (!rename_into_place(directory_, *naming_, file, sha256)) {
     BlobWriter writer = begin();
-    read_file(file, [&writer](std::span<const std::byte> bytes) { writer.write(bytes); });
+    copy(file, writer);
     writer.finish();
   }
   // Still there after a copy, and after a rename onto another name of the same bytes: a no-op.

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -14,6 +13,7 @@
 
 #include "storage/migrate.h"
 #include "storage/statement.h"
+#include "trainer/durable/descriptor.h"
 
 namespace graft {
 namespace {
@@ -28,14 +28,11 @@ constexpr int busy_timeout_ms = 20'000;
 void make_private_file(const std::filesystem::path& path) {
   static std::mutex one_at_a_time;  // none of our threads connects between this open and close
   const std::lock_guard lock(one_at_a_time);
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) {
-    const int error = errno;
-    if (error == EEXIST) return;
+  const Descriptor file = try_open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+  const int error = errno;
+  if (!file && error != EEXIST)
     throw StorageError("cannot open the database " + path.string() + ": " + std::strerror(error),
-                       error == ENOSPC || error == EDQUOT);
-  }
-  ::close(file);
+                       is_full_disk(error));
 }
 
 // Two that open a new database at once both switch it, and SQLite asks no busy handler then.

@@ -2,12 +2,12 @@
 #include "storage/events.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 #include <vector>
 
 #include "storage/statement.h"
 #include "trainer/durable/identifiers.h"
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 
@@ -42,10 +42,9 @@ std::optional<std::int64_t> number_in_id(std::string_view job_id, std::string_vi
     return std::nullopt;
   }
   const std::string_view digits = event_id.substr(prefix.size());
-  std::int64_t number = 0;
-  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  const bool canonical = read.ec == std::errc() && std::to_string(number) == digits;
-  return canonical && number > 0 ? std::optional(number) : std::nullopt;
+  const auto number = whole_number(digits);
+  const bool canonical = number && *number > 0 && std::to_string(*number) == digits;
+  return canonical ? number : std::nullopt;
 }
 
 // Those that stay are like any other event from then on.

@@ -4,16 +4,15 @@
 #include <sqlite3.h>
 
 #include <cassert>
-#include <cerrno>
+
+#include "trainer/durable/descriptor.h"
 
 namespace graft {
 
 void throw_sqlite_error(sqlite3* handle) {
   const int code = sqlite3_errcode(handle);
-  const int system_error = sqlite3_system_errno(handle);
   const bool disk_full =
-      code == SQLITE_FULL ||
-      (code == SQLITE_IOERR && (system_error == ENOSPC || system_error == EDQUOT));
+      code == SQLITE_FULL || (code == SQLITE_IOERR && is_full_disk(sqlite3_system_errno(handle)));
   throw StorageError(disk_full ? "the disk is full: " + std::string(sqlite3_errmsg(handle))
                                : "database: " + std::string(sqlite3_errmsg(handle)),
                      disk_full);

@@ -1,39 +1,25 @@
 #include "services/http/byte_range.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 
-namespace {
-
-std::optional<std::uint64_t> whole_number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-// Weak comparison, as If-None-Match wants: "W/" does not count.
-bool lists_etag(std::string_view header, std::string_view etag) {
-  if (trimmed(header) == "*") return true;
-  while (!header.empty()) {
-    const auto comma = std::min(header.find(','), header.size());
-    auto candidate = trimmed(header.substr(0, comma));
+bool client_has(const Request& request, std::string_view etag) {
+  const auto known = request.header("if-none-match");
+  if (!known) return false;
+  std::string_view list = *known;
+  if (trimmed(list) == "*") return true;
+  while (!list.empty()) {
+    const auto comma = std::min(list.find(','), list.size());
+    auto candidate = trimmed(list.substr(0, comma));
     if (candidate.starts_with("W/")) candidate.remove_prefix(2);
     if (candidate == etag) return true;
-    header.remove_prefix(std::min(comma + 1, header.size()));
+    list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return false;
 }
-
-}  // namespace
 
 RangeKind parse_range(std::string_view header, std::uint64_t size, ByteRange& range) {
   constexpr std::string_view unit = "bytes=";
@@ -43,15 +29,16 @@ RangeKind parse_range(std::string_view header, std::uint64_t size, ByteRange& ra
   if (dash == spec.npos) return RangeKind::none;
   const auto first_text = trimmed(spec.substr(0, dash)), last_text = trimmed(spec.substr(dash + 1));
   if (first_text.empty()) {  // the last n bytes
-    const auto count = whole_number(last_text);
+    const auto count = whole_number<std::uint64_t>(last_text);
     if (!count) return RangeKind::none;
     if (*count == 0 || size == 0) return RangeKind::unsatisfiable;
     range.length = std::min(*count, size);
     range.offset = size - range.length;
     return RangeKind::partial;
   }
-  const auto first = whole_number(first_text);
-  const auto last = last_text.empty() ? std::optional(UINT64_MAX) : whole_number(last_text);
+  const auto first = whole_number<std::uint64_t>(first_text);
+  const auto last =
+      last_text.empty() ? std::optional(UINT64_MAX) : whole_number<std::uint64_t>(last_text);
   if (!first || !last || *last < *first) return RangeKind::none;
   if (*first >= size) return RangeKind::unsatisfiable;
   range.offset = *first;
@@ -65,7 +52,7 @@ Response file_response(const Request& request, const StoredFile& file) {
   response.content_type = "application/octet-stream";
   response.headers.emplace_back("etag", etag);
   response.headers.emplace_back("accept-ranges", "bytes");
-  if (const auto known = request.header("if-none-match"); known && lists_etag(*known, etag)) {
+  if (client_has(request, etag)) {
     response.status = 304;
     response.body = std::string();
     return response;

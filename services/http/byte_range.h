@@ -21,6 +21,10 @@ struct StoredFile {
 // 200 with all of it, 206 with a part, 304 where the client has it, 416 for a range beyond the end.
 Response file_response(const Request& request, const StoredFile& file);
 
+// Whether If-None-Match lists this ETag, which is given with its quotes. Weak comparison, as that
+// field wants: "W/" does not count.
+bool client_has(const Request& request, std::string_view etag);
+
 struct ByteRange {
   std::uint64_t offset = 0;
   std::uint64_t length = 0;

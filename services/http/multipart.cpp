@@ -2,10 +2,10 @@
 #include "services/http/multipart.h"
 
 #include <algorithm>
-#include <cctype>
 #include <vector>
 
 #include "services/http/message.h"
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 namespace {
@@ -26,18 +26,6 @@ struct FieldValue {
     return nullptr;
   }
 };
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 // Reads a quoted string from its opening quote on; `text` is left behind the closing one. Only \"
 // and \\ are escapes, for some clients send the backslashes of a Windows path as they are.

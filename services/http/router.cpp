@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <optional>
+#include <set>
 
 namespace graft {
 namespace {
@@ -70,7 +71,11 @@ void Responder::State::give(std::exception_ptr error, Response response) {
 
 void check_query(const Route& route, const Request& request) {
   if (!route.query) return;
+  std::set<std::string_view> seen;
   for (const auto& [name, value] : request.query) {
+    if (!seen.insert(name).second)
+      throw HttpError(400, "The query parameter '" + name + "' is given twice; send it once.",
+                      "invalid_value", name);
     if (knows(*route.query, name)) continue;
     std::string known;
     for (const std::string& one : *route.query) known += (known.empty() ? "" : ", ") + one;

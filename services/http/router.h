@@ -107,7 +107,8 @@ struct Route {
 };
 
 // HttpError 400 that names the first query parameter which the route does not read, and those that
-// it does: a misspelt filter must not list everything.
+// it does: a misspelt filter must not list everything. Likewise one that is given twice: readers of
+// a query disagree which of the two is meant.
 void check_query(const Route& route, const Request& request);
 
 class Router {

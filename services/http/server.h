@@ -37,7 +37,8 @@ struct ServerOptions {
   // none idles: 503.
   int connection_limit = 1024;
   int connections_per_address = 256;
-  std::uint64_t gathered_limit = 256 << 20;  // bytes of bodies in memory, all together; above: 503
+  // Bytes of bodies, and of answers over 64 KiB, in memory, all together; above: 503.
+  std::uint64_t gathered_limit = 256 << 20;
   std::uint64_t gathered_per_address = 128 << 20;  // of them those of one address
   int linger_seconds = 30;  // for a client that still sends when it is answered early
   std::function<void(const AccessRecord&)>

@@ -5,17 +5,12 @@
 
 #include <algorithm>
 #include <boost/beast/http/status.hpp>
-#include <cctype>
 #include <ctime>
+
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 namespace {
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return lower;
-}
 
 std::string http_date(std::time_t time) {
   std::tm parts{};
@@ -133,7 +128,7 @@ HttpError missing_key() {
 }
 
 HttpError too_many_bytes() {
-  HttpError error(503, "Too much is being sent at this moment; try again soon.");
+  HttpError error(503, "Too much is being sent and answered at this moment; try again soon.");
   error.headers.emplace_back("retry-after", "1");
   return error;
 }

@@ -32,7 +32,7 @@ bool check_expectation(const Request& request);
 
 HttpError body_too_large(std::uint64_t limit);
 HttpError missing_key();
-HttpError too_many_bytes();  // in memory, of all requests together: 503
+HttpError too_many_bytes();  // in memory, of all requests and answers together: 503
 
 Response error_response(const ServerOptions& options, const HttpError& error);
 // For what a handler threw that is no HttpError: logged with the request id, told without details.

@@ -25,6 +25,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t transfer_piece = 128 * 1024;  // bytes of a file in memory, each way
 constexpr std::uint64_t small_body = 64 * 1024;     // worth reading to keep a connection
 constexpr std::size_t read_ahead = 64 * 1024;       // of pipelined requests
+constexpr std::size_t short_answer = 64 * 1024;     // gets out always: it may say what was done
 
 // The client went away or was too slow: there is nobody to answer.
 struct ConnectionLost {};
@@ -54,27 +55,17 @@ std::optional<HttpError> header_error(const beast::error_code& error) {
 
 struct Session::Exchange {
   Exchange(SessionContext& shared, const asio::ip::address& from)
-      : context(shared), address(from) {}
+      : context(shared), held(shared.gathered, from) {}
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
-  ~Exchange() {
-    if (gathered == 0) return;
-    context.gathered -= gathered;
-    const auto same = context.gathered_from.find(address);
-    same->second -= gathered;
-    if (same->second == 0) context.gathered_from.erase(same);
-  }
 
-  // Claims memory for bytes of the body, until the answer is out.
-  void gather(std::uint64_t bytes) {
-    const auto same = context.gathered_from.find(address);
-    const std::uint64_t before = same == context.gathered_from.end() ? 0 : same->second;
-    if (context.gathered + bytes > context.options.gathered_limit ||
-        before + bytes > context.options.gathered_per_address)
+  // The body has served; what is held from now on is the answer, until it is out.
+  void hold_answer() {
+    request.body = std::string();
+    held.give_back();
+    const auto* text = std::get_if<std::string>(&response.body);
+    if (text != nullptr && text->size() > short_answer && !held.take(text->size()))
       throw too_many_bytes();
-    context.gathered += bytes;
-    context.gathered_from[address] = before + bytes;
-    gathered += bytes;
   }
   // A client that sends slower than the minimum rate, grace aside, is too slow.
   // `unclaimed`: received beyond body_bytes.
@@ -85,7 +76,7 @@ struct Session::Exchange {
   }
 
   SessionContext& context;
-  const asio::ip::address& address;  // of the client
+  GatheredBytes::Share held;  // of the body, then of the answer
   Parser parser;
   Request request;
   std::string raw_path;
@@ -95,7 +86,6 @@ struct Session::Exchange {
   bool framed = false;  // where the body ends is known, so the next request's start is too
   bool body_started = false;
   std::uint64_t body_bytes = 0;  // received
-  std::uint64_t gathered = 0;    // of them in memory
   Clock::time_point body_start;
   Clock::time_point started = Clock::now();
 };
@@ -177,6 +167,7 @@ asio::awaitable<bool> Session::serve_request() {
   try {
     co_await read_header(exchange);
     co_await dispatch(exchange);
+    exchange.hold_answer();
   } catch (const HttpError& error) {
     exchange.response = error_response(context_.options, error);
   } catch (const ConnectionLost&) {
@@ -236,7 +227,7 @@ asio::awaitable<void> Session::call_handler(Exchange& exchange, const Route& rou
   Request& request = exchange.request;
   std::array<std::byte, 8 * 1024> piece;
   while (const std::size_t bytes = co_await read_body(exchange, piece, route.body_limit)) {
-    exchange.gather(bytes);
+    if (!exchange.held.take(bytes)) throw too_many_bytes();
     request.body.append(reinterpret_cast<const char*>(piece.data()), bytes);
   }
   if (route.deferred) {

@@ -13,12 +13,12 @@
 #include <boost/beast/http/parser.hpp>
 #include <chrono>
 #include <cstddef>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "services/http/gathered_bytes.h"
 #include "services/http/server.h"
 #include "services/http/server_message.h"
 
@@ -35,9 +35,7 @@ struct SessionContext {
   asio::thread_pool& pool;
   asio::thread_pool& own_lane;  // one thread, for Lane::own
   bool stopping = false;        // no further request on any connection
-  // Bytes of bodies in memory, all together and by who sent them; socket thread.
-  std::uint64_t gathered = 0;
-  std::map<asio::ip::address, std::uint64_t> gathered_from = {};
+  GatheredBytes gathered{options.gathered_limit, options.gathered_per_address};
 };
 
 class Session {

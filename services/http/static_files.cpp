@@ -4,13 +4,10 @@
 
 #include <string>
 
+#include "services/http/byte_range.h"
+
 namespace graft {
 namespace {
-
-// Whether an If-None-Match names this ETag; weak comparison, as for GET.
-bool names_etag(std::string_view list, std::string_view etag) {
-  return list == "*" || list.find(etag) != list.npos;
-}
 
 Response serve(const StaticFile& file, const Request& request) {
   Response response;
@@ -26,7 +23,7 @@ Response serve(const StaticFile& file, const Request& request) {
                                   "frame-ancestors 'none'");
     response.headers.emplace_back("referrer-policy", "no-referrer");
   }
-  if (names_etag(request.header("if-none-match").value_or(""), file.etag)) {
+  if (client_has(request, file.etag)) {
     response.status = 304;
   } else {
     response.body = std::string(file.bytes);

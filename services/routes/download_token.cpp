@@ -1,21 +1,9 @@
 #include "services/routes/download_token.h"
 
-#include <charconv>
-
+#include "trainer/durable/plain_text.h"
 #include "trainer/durable/sha256.h"
 
 namespace graft {
-
-namespace {
-
-std::optional<std::int64_t> whole_number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return value;
-}
-
-}  // namespace
 
 std::string sign_download(std::string_view key, const DownloadClaim& claim) {
   // Ids hold no newline, so no two claims have one text.
@@ -33,7 +21,7 @@ std::optional<DownloadClaim> read_download_token(std::string_view token) {
   if (second == token.npos) return std::nullopt;
   const auto expires_at = whole_number(token.substr(0, first));
   const auto customer = whole_number(token.substr(first + 1, second - first - 1));
-  if (!expires_at || !customer) return std::nullopt;
+  if (!expires_at || !customer || *expires_at < 0 || *customer < 0) return std::nullopt;
   DownloadClaim claim;
   claim.customer = *customer;
   claim.expires_at = *expires_at;

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "services/routes/routes.h"
 #include "services/wire/files.h"
 #include "services/wire/names.h"
 #include "storage/files.h"
 #include "trainer/contract/row_shape.h"
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 
@@ -49,9 +49,8 @@ std::string base_name(std::string_view filename) {
   return filename == "." || filename == ".." ? "" : std::string(filename);
 }
 
-FileUpload::FileUpload(const ServiceContext& context, std::mutex& naming, const Request& request)
+FileUpload::FileUpload(const ServiceContext& context, const Request& request)
     : context_(context),
-      naming_(naming),
       customer_(request.customer.id),
       parser_(boundary_of(request),
               {[this](const PartHeader& part) { begin_part(part); },
@@ -79,6 +78,8 @@ void FileUpload::begin_part(const PartHeader& part) {
     refuse("file", "has a name that holds " + *unseen +
                        ", a control, invisible or direction-changing character; rename it.");
   if (filename_.size() > longest_filename) refuse("file", "has a name of more than 255 bytes.");
+  // Where room for deletions was given up, a file would take it.
+  if (!context_.reserve.restore()) throw disk_full();
   writer_ = context_.blobs.begin();
 }
 
@@ -106,10 +107,8 @@ void FileUpload::set_field(const std::string& name, const std::string& value) {
     if (value != "created_at") refuse(name, "must be 'created_at'.");
     anchor_ = value;
   } else if (name == "expires_after[seconds]") {
-    std::int64_t seconds = 0;
-    const char* end = value.data() + value.size();
-    const auto [parsed, error] = std::from_chars(value.data(), end, seconds);
-    if (error != std::errc() || parsed != end || seconds < least_expiry || seconds > most_expiry)
+    const auto seconds = whole_number(value);
+    if (!seconds || *seconds < least_expiry || *seconds > most_expiry)
       refuse(name, "must be an integer from 3600 to 2592000.");
     expiry_seconds_ = seconds;
   } else {
@@ -143,8 +142,7 @@ Response FileUpload::finish() {
   const UnixTime now = context_.now();
   if (expiry_seconds_) file.expires_at = now + *expiry_seconds_;
   auto database = context_.databases.checkout();
-  const std::lock_guard lock(naming_);
-  file.blob = writer_->finish();
+  file.blob = writer_->finish();  // young, so no sweep takes it before it has its row
   return json_response(write_file(insert_file(*database, file, now)));
 }
 

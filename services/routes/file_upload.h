@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,9 +18,8 @@ inline constexpr std::uint64_t most_file_bytes = std::uint64_t{512} << 20;
 
 class FileUpload : public BodySink {
  public:
-  // `naming`: held while a blob gets its row, so that a deletion does not take it between.
   // HttpError 400 where the request is no form.
-  FileUpload(const ServiceContext& context, std::mutex& naming, const Request& request);
+  FileUpload(const ServiceContext& context, const Request& request);
 
   void write(std::span<const std::byte> bytes) override;
   Response finish() override;
@@ -33,7 +31,6 @@ class FileUpload : public BodySink {
   void set_field(const std::string& name, const std::string& value);
 
   const ServiceContext& context_;
-  std::mutex& naming_;
   const CustomerId customer_;
   MultipartParser parser_;
   std::string part_;  // name of the part being read

@@ -1,6 +1,5 @@
 // /v1/files: upload, list, get, content, delete. Any thread.
 #include <memory>
-#include <mutex>
 
 #include "services/routes/file_upload.h"
 #include "services/routes/routes.h"
@@ -80,11 +79,12 @@ Response content(const ServiceContext& context, VerifiedBlobs& verified, const R
   return response;
 }
 
-Response remove(const ServiceContext& context, std::mutex& naming, const Request& request) {
+// The bytes go with a sweep: another upload of the same ones may be on its way to its row.
+Response remove(const ServiceContext& context, const Request& request) {
   auto database = context.databases.checkout();
   const File file = file_of(context, *database, request);
-  const std::lock_guard lock(naming);
-  delete_file(*database, request.customer.id, file.id, context.now());
+  context.reserve.spend_on(
+      [&] { return delete_file(*database, request.customer.id, file.id, context.now()); });
   return json_response(write_deleted(file.id, "file"));
 }
 
@@ -93,20 +93,16 @@ Response remove(const ServiceContext& context, std::mutex& naming, const Request
 void add_file_routes(Router& router, const ServiceContext& context) {
   const std::string files = "/v1/files", file = files + "/{file_id}";
   const auto verified = std::make_shared<VerifiedBlobs>();
-  const auto naming = std::make_shared<std::mutex>();
   router.add_upload(
       "POST", files,
-      [&context, naming](const Request& r) {
-        return std::make_unique<FileUpload>(context, *naming, r);
-      },
+      [&context](const Request& r) { return std::make_unique<FileUpload>(context, r); },
       most_file_bytes + form_overhead);
   router.add("GET", files, [&context](const Request& r) { return list(context, r); })
       .takes({"limit", "after", "order", "purpose"});
   router.add("GET", file, [&context](const Request& r) { return get(context, r); });
   router.add("GET", file + "/content",
              [&context, verified](const Request& r) { return content(context, *verified, r); });
-  router.add("DELETE", file,
-             [&context, naming](const Request& r) { return remove(context, *naming, r); });
+  router.add("DELETE", file, [&context](const Request& r) { return remove(context, r); });
 }
 
 }  // namespace graft

@@ -192,7 +192,8 @@ Response get(const ServiceContext& context, const Request& request) {
 Response cancel(const ServiceContext& context, const Request& request) {
   auto database = context.databases.checkout();
   const Job job = job_of(*database, request);
-  const auto outcome = cancel_job(*database, request.customer.id, job.id, context.now());
+  const auto outcome = context.reserve.spend_on(
+      [&] { return cancel_job(*database, request.customer.id, job.id, context.now()); });
   Job after = job_of(*database, request);
   if (outcome != CancelOutcome::cancelled)
     // Not 409: the client would take that for "try again".

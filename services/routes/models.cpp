@@ -58,7 +58,9 @@ Response remove(const ServiceContext& context, const Request& request) {
                         "(ft:…) can.",
                     "backbone_not_deletable", "model");
   auto database = context.databases.checkout();
-  if (!hide_version(*database, request.customer.id, name, context.now())) refuse_model(name);
+  const bool hidden = context.reserve.spend_on(
+      [&] { return hide_version(*database, request.customer.id, name, context.now()); });
+  if (!hidden) refuse_model(name);
   return json_response(write_deleted(name, "model"));
 }
 

@@ -14,14 +14,6 @@ namespace {
 
 constexpr std::uint64_t body_limit = std::uint64_t{8} << 20;
 
-AdapterVersion version_numbered(Database& database, const Task& task, int number) {
-  auto version = find_version(database, task, number);
-  if (!version)
-    throw HttpError(404, "Task '" + task.name + "' has no version " + std::to_string(number) + ".",
-                    "version_not_found", "version");
-  return *version;
-}
-
 AdapterVersion latest_version(Database& database, const Request& request) {
   const Task task = task_of(database, request);
   if (!task.latest)
@@ -30,7 +22,7 @@ AdapterVersion latest_version(Database& database, const Request& request) {
                         "' has no version to predict with yet; wait for a job "
                         "to succeed.",
                     "no_version", "task");
-  return version_numbered(database, task, *task.latest);
+  return version_called(database, task, std::to_string(*task.latest));
 }
 
 AdapterVersion chosen_version(Database& database, const Request& request) {
@@ -39,12 +31,8 @@ AdapterVersion chosen_version(Database& database, const Request& request) {
 
 AdapterVersion aliased_version(Database& database, const Request& request) {
   const Task task = task_of(database, request);
-  const std::string& name = request.path_members.at("alias");
-  const auto alias = find_alias(database, task, name);
-  if (!alias)
-    throw HttpError(404, "Task '" + task.name + "' has no alias '" + name + "'.", "alias_not_found",
-                    "alias");
-  return version_numbered(database, task, alias->version);
+  const Alias alias = alias_called(database, task, request.path_members.at("alias"));
+  return version_called(database, task, std::to_string(alias.version));
 }
 
 const BackboneInfo& backbone_of(const ServiceContext& context, const AdapterVersion& version) {

@@ -1,10 +1,11 @@
 #include "services/routes/routes.h"
 
-#include <charconv>
+#include <algorithm>
 
 #include "storage/adapters.h"
 #include "storage/database.h"
 #include "storage/tasks.h"
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 
@@ -21,24 +22,28 @@ void add_routes(Router& router, const ServiceContext& context, const Authenticat
 std::optional<HttpError> refusal_of(const std::exception& error) {
   const auto* storage = dynamic_cast<const StorageError*>(&error);
   if (storage == nullptr || !storage->disk_full) return std::nullopt;
-  return HttpError(507,
-                   "The service's disk is full; nothing was changed. Try again when there is room.",
-                   "disk_full");
+  return disk_full();
+}
+
+HttpError disk_full() {
+  return HttpError(
+      507,
+      "The service's disk is full; nothing was changed. Deleting files and cancelling "
+      "jobs makes room within minutes; else try again when the operator has made some.",
+      "disk_full");
 }
 
 int query_integer(const Request& request, std::string_view name, int fallback, int least,
                   int most) {
   const auto text = query_text(request, name);
   if (!text) return fallback;
-  int value = 0;
-  const char* end = text->data() + text->size();
-  const auto [parsed, error] = std::from_chars(text->data(), end, value);
-  if (error != std::errc() || parsed != end || value < least || value > most)
+  const auto value = whole_number<int>(*text);
+  if (!value || *value < least || *value > most)
     throw HttpError(400,
                     std::string(name) + " must be an integer from " + std::to_string(least) +
                         " to " + std::to_string(most) + ".",
                     "invalid_value", std::string(name));
-  return value;
+  return *value;
 }
 
 std::optional<std::string> query_text(const Request& request, std::string_view name) {
@@ -66,19 +71,27 @@ Task task_of(Database& database, const Request& request) {
 }
 
 int version_number(std::string_view text) {
-  int number = 0;
-  const char* end = text.data() + text.size();
-  const auto [parsed, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && parsed == end && number > 0 ? number : 0;
+  return std::max(0, whole_number<int>(text).value_or(0));
+}
+
+AdapterVersion version_called(Database& database, const Task& task, const std::string& number) {
+  auto version = find_version(database, task, version_number(number));
+  if (!version)
+    throw HttpError(404, "Task '" + task.name + "' has no version " + number + ".",
+                    "version_not_found", "version");
+  return *version;
 }
 
 AdapterVersion version_of(Database& database, const Task& task, const Request& request) {
-  const std::string& text = request.path_members.at("version");
-  auto version = find_version(database, task, version_number(text));
-  if (!version)
-    throw HttpError(404, "Task '" + task.name + "' has no version " + text + ".",
-                    "version_not_found", "version");
-  return *version;
+  return version_called(database, task, request.path_members.at("version"));
+}
+
+Alias alias_called(Database& database, const Task& task, const std::string& name) {
+  auto alias = find_alias(database, task, name);
+  if (!alias)
+    throw HttpError(404, "Task '" + task.name + "' has no alias '" + name + "'.", "alias_not_found",
+                    "alias");
+  return *alias;
 }
 
 Response json_response(std::string body) {

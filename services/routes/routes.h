@@ -28,6 +28,9 @@ void add_health_routes(Router& router, const ServiceContext& context);
 // What a caller is told of a handler's exception that is no HttpError; nullopt: that it is ours.
 std::optional<HttpError> refusal_of(const std::exception& error);
 
+// 507: nothing was changed; what can be done.
+HttpError disk_full();
+
 // The value of a query parameter as an integer within [least, most]; HttpError 400 naming it.
 // An absent or empty one is the fallback.
 int query_integer(const Request& request, std::string_view name, int fallback, int least, int most);
@@ -42,8 +45,10 @@ std::optional<std::string> query_cursor(const Request& request,
 // The task of the request's {task}: HttpError 404, the same whether it is unknown or another
 // customer's.
 Task task_of(Database& database, const Request& request);
-// Its version of the request's {version}.
+// Its version by the number's text, by the request's {version}; its alias by name. HttpError 404.
+AdapterVersion version_called(Database& database, const Task& task, const std::string& number);
 AdapterVersion version_of(Database& database, const Task& task, const Request& request);
+Alias alias_called(Database& database, const Task& task, const std::string& name);
 
 // A version number as it stands in a path; 0, which no version has, for anything else.
 int version_number(std::string_view text);

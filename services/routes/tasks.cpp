@@ -35,11 +35,8 @@ Response get(const ServiceContext& context, const Request& request) {
 }
 
 Response alias_answer(Database& database, const Task& task, const std::string& name) {
-  const auto alias = find_alias(database, task, name);
-  if (!alias)
-    throw HttpError(404, "Task '" + task.name + "' has no alias '" + name + "'.", "alias_not_found",
-                    "alias");
-  return json_response(write_alias(task, *alias, alias_history(database, task, name)));
+  const Alias alias = alias_called(database, task, name);
+  return json_response(write_alias(task, alias, alias_history(database, task, name)));
 }
 
 Response put_alias(const ServiceContext& context, const Request& request) {

@@ -13,6 +13,9 @@ namespace graft {
 namespace {
 
 constexpr std::size_t most_levels = 16;
+// A value takes many times its text in memory; with these, a body takes little more than it is
+// long.
+constexpr std::size_t most_values = 65536;
 constexpr std::size_t most_errors_shown = 10;
 
 [[noreturn]] void refuse_body(const std::string& message) {
@@ -63,6 +66,8 @@ Json parse_object(std::string_view body) {
   if (seen.too_many_members)
     refuse_body("An object of the body has more than " + std::to_string(most_members) +
                 " members.");
+  if (seen.values > most_values)
+    refuse_body("The body has more than " + std::to_string(most_values) + " values.");
   if (seen.twice)
     refuse_body("The body names the member '" + shortened(*seen.twice) + "' twice in one object.");
   Json value = Json::parse(body);

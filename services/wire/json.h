@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 std::string dump(const Json& value);
 
 // The object in `body`. HttpError 400 for anything that is not one JSON object: bad syntax or
-// UTF-8, a member twice, more than 16 levels, a number no double holds.
+// UTF-8, a member twice, more than 16 levels or 65,536 values, a number no double holds.
 Json parse_object(std::string_view body);
 
 struct FieldError {

@@ -96,6 +96,8 @@ TEST_CASE("requests are told at debug, slow ones at info, failures of the servic
   CHECK(level(200, 1500) == LogLevel::info);
   CHECK(level(500, 5) == LogLevel::warn);
   CHECK(level(507, 5000) == LogLevel::warn);
+  CHECK(level(501, 5) == LogLevel::debug);  // strange requests
+  CHECK(level(505, 5) == LogLevel::debug);
 }
 
 TEST_CASE("log messages become JSON strings, whatever a client put into them") {

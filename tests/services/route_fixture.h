@@ -49,11 +49,13 @@ class RouteFixture {
   explicit RouteFixture(AuthMode mode = AuthMode::keys_required)
       : databases(scratch.path() / "graft.db"),
         blobs(scratch.path() / "blobs"),
+        reserve(scratch.path() / "reserve"),
         backbones{{"minilm", scratch.path() / "minilm", summary(), 1700000000}},
         predict(scratch.path() / "predict.socket", std::chrono::seconds(60),
                 std::chrono::milliseconds(0)),
         context{databases,
                 blobs,
+                reserve,
                 backbones,
                 predict,
                 [this] { ++pokes; },
@@ -151,6 +153,7 @@ class RouteFixture {
   ScratchDirectory scratch;
   DatabasePool databases;
   BlobStore blobs;
+  DiskReserve reserve;
   std::vector<BackboneInfo> backbones;
   PredictClient predict;
   UnixTime now = 1'800'000'000;

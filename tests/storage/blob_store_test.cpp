@@ -2,14 +2,13 @@
 #include "storage/blob_store.h"
 
 #include <doctest/doctest.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
-#include <cstring>
 #include <fstream>
 #include <set>
 
 #include "tests/storage/scratch.h"
+#include "tests/support/tiny_disk.h"
 
 using namespace graft;
 namespace fs = std::filesystem;
@@ -36,28 +35,6 @@ int count_files(const fs::path& directory) {
   }
   return files;
 }
-
-// A tiny file system of its own; not there where the test may not mount one.
-class TinyDisk {
- public:
-  explicit TinyDisk(const char* options) {
-    mounted_ = ::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, options) == 0;
-    if (!mounted_) {
-      MESSAGE("skipped: cannot mount a small tmpfs here (", std::strerror(errno), ")");
-    }
-  }
-  ~TinyDisk() {
-    if (mounted_) {
-      ::umount2(directory_.path().c_str(), MNT_DETACH);
-    }
-  }
-  bool mounted() const { return mounted_; }
-  fs::path operator/(const std::string& name) const { return directory_ / name; }
-
- private:
-  ScratchDirectory directory_;
-  bool mounted_ = false;
-};
 
 }  // namespace
 

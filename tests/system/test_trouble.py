@@ -146,3 +146,42 @@ def test_readyz_names_a_full_disk_and_the_queue_that_waits_for_it(make_service, 
     (small_disk / "filler").unlink()
     service.wait_for(job.id, "succeeded")
     assert service.request("GET", "/readyz").status == 200
+
+
+def fill(path):
+    """Writes a file until the disk has no room for a byte more."""
+    with open(path, "ab", buffering=0) as filler:
+        for piece in (1 << 20, 1 << 12, 1):
+            try:
+                while filler.write(b"\0" * piece):
+                    pass
+            except OSError:
+                continue
+
+
+def test_on_a_full_disk_files_can_still_be_deleted_and_jobs_cancelled(make_service, small_disk):
+    service = make_service(data_dir=small_disk / "data", log=small_disk.parent / "daemon.log")
+    files = [service.upload(GOOD[:40 + n], name=f"{n}.jsonl") for n in range(4)]
+    fill(small_disk / "filler")
+    refused = service.request("POST", "/v1/files", *multipart("more.jsonl", lines(GOOD)))
+    assert refused.status == 507 and refused.error()["code"] == "disk_full"
+    assert "Deleting files" in refused.error()["message"]
+    body = {"model": "minilm", "training_file": files[0], "task": "moods"}
+    assert service.request("POST", "/v1/fine_tuning/jobs", body).status == 507
+    reserve = small_disk / "data" / "reserve"
+    whole = reserve.stat().st_size
+    for file_id in files[:3]:
+        assert service.request("DELETE", f"/v1/files/{file_id}").status == 200
+        assert service.request("GET", f"/v1/files/{file_id}").status == 404
+        fill(small_disk / "filler")  # somebody takes what the deletion left
+    assert reserve.stat().st_size < whole
+    # What was given up for deletions is not for uploads, until there is room again.
+    assert service.request("POST", "/v1/files", *multipart("more.jsonl", lines(GOOD))).status == 507
+    (small_disk / "filler").unlink()
+    assert service.request("POST", "/v1/files", *multipart("more.jsonl", lines(GOOD))).status == 200
+    assert reserve.stat().st_size == whole
+    job = service.submit(files[3], "moods", epochs=50)
+    fill(small_disk / "filler")
+    answer = service.request("POST", f"/v1/fine_tuning/jobs/{job.id}/cancel", b"")
+    assert answer.status == 200 and answer.json()["status"] == "cancelled"
+    assert service.get("/healthz")["status"] == "ok"

@@ -50,15 +50,20 @@ class Watch : public nlohmann::json_sax<Json> {
 
  private:
   bool open() {
+    ++seen.values;
     seen.too_deep = open_.size() >= most_levels_;
     open_.emplace_back();
     return !seen.too_deep;
   }
   bool close() {
     open_.pop_back();
-    return value();
+    return complete();
   }
   bool value() {
+    ++seen.values;
+    return complete();
+  }
+  bool complete() {
     value_complete_ = open_.empty();
     return true;
   }

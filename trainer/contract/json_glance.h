@@ -18,6 +18,7 @@ struct JsonGlance {
   std::string problem;               // why it is no JSON (json_problem.h); empty: it is
   std::size_t problem_byte = 0;      // from 1; behind the last where the text ends too early
   std::optional<std::string> twice;  // the first member that its object has twice
+  std::size_t values = 0;            // objects and arrays too; what is built grows with them
   bool too_deep = false;             // then the rest was not looked at
   bool too_many_members = false;     // likewise
   // Members of the outermost object that are fractions or integers of more than 64 bits, as they

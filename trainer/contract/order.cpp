@@ -1,13 +1,13 @@
 #include "trainer/contract/order.h"
 
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <utility>
 
 #include "trainer/contract/members_json.h"
 #include "trainer/contract/names.h"
 #include "trainer/contract/order_members.h"
+#include "trainer/durable/plain_text.h"
 
 namespace graft {
 namespace {
@@ -53,11 +53,8 @@ std::string write_thread_count(int threads) {
 
 std::optional<int> parse_thread_count(std::string_view text) {
   if (text.ends_with('\n')) text.remove_suffix(1);
-  int threads = 0;
-  const char* const end = text.data() + text.size();
-  const auto [parsed, error] = std::from_chars(text.data(), end, threads);
-  if (error != std::errc() || parsed != end || threads < 1) return std::nullopt;
-  return threads;
+  const auto threads = whole_number<int>(text);
+  return threads && *threads >= 1 ? threads : std::nullopt;
 }
 
 std::string order_identity(Order order, const std::string& backbone_sha256) {

@@ -75,4 +75,8 @@ bool is_full_disk(const std::error_code& error) {
   return error == std::errc::no_space_on_device || error.value() == EDQUOT;
 }
 
+bool is_full_disk(int error_number) {
+  return is_full_disk(std::error_code(error_number, std::generic_category()));
+}
+
 }  // namespace graft

@@ -47,6 +47,7 @@ void sync_directory(const std::filesystem::path& path);
 
 // Whether an error says that there is no room: ENOSPC, EDQUOT.
 bool is_full_disk(const std::error_code& error);
+bool is_full_disk(int error_number);
 
 [[noreturn]] void throw_errno(const std::string& what);
 

@@ -80,7 +80,8 @@ TEST_CASE("UTF-8 is checked as the standard has it") {
   CHECK_FALSE(is_utf8("\xE2\x82"));          // cut off
 }
 
-TEST_CASE("a query parameter that the route does not read is refused and named") {
+TEST_CASE(
+    "a query parameter that the route does not read, or that comes twice, is refused and named") {
   Router router;
   const auto refusal = [&](const std::string& target) -> std::optional<HttpError> {
     const auto parts = parse_target(target);
@@ -98,7 +99,7 @@ TEST_CASE("a query parameter that the route does not read is refused and named")
   router.add("GET", "/list", nothing).takes({"limit", "metadata[]"});
   router.add("GET", "/one", nothing);
   router.add("GET", "/page", nothing).ignores_query();
-  CHECK_FALSE(refusal("/list?limit=1&metadata[a]=b&limit="));
+  CHECK_FALSE(refusal("/list?limit=1&metadata[a]=b&metadata[b]=b"));
   CHECK_FALSE(refusal("/one"));
   CHECK_FALSE(refusal("/page?utm=1"));
   const auto status = refusal("/list?limit=1&status=failed");
@@ -112,4 +113,16 @@ TEST_CASE("a query parameter that the route does not read is refused and named")
   CHECK(refusal("/list?limit[a]=x"));
   CHECK(refusal("/list?Limit=1"));
   CHECK(std::string(refusal("/one?limit=1")->what()).ends_with("GET /one takes none."));
+  for (const std::string query :
+       {"limit=1&limit=2", "limit=1&metadata[a]=b&limit=", "limit&limit", "limit=1&limi%74=1"}) {
+    const auto twice = refusal("/list?" + query);
+    REQUIRE_MESSAGE(twice, query);
+    CHECK(twice->status == 400);
+    CHECK(twice->code == "invalid_value");
+    CHECK(twice->param == "limit");
+    CHECK(std::string(twice->what()) ==
+          "The query parameter 'limit' is given twice; send it once.");
+  }
+  CHECK(refusal("/list?metadata[a]=b&metadata[a]=c")->param == "metadata[a]");
+  CHECK_FALSE(refusal("/page?utm=1&utm=2"));
 }

@@ -709,6 +709,42 @@ TEST_CASE("bodies in memory have a limit for each address, and another is served
   CHECK(second.ask(post("/echo", 900)).status == 200);
 }
 
+TEST_CASE("long answers that nobody reads count among the bytes in memory, short ones get out") {
+  constexpr std::size_t more_than_sockets_hold = 48 << 20;
+  Router router;
+  add_echo(router);
+  router.add("GET", "/long",
+             [](const Request&) { return text(std::string(more_than_sockets_hold, 'x')); });
+  ServerOptions options;
+  options.gathered_per_address = more_than_sockets_hold;
+  RunningServer running(router, options);
+  Connection slow(running.port()), second(running.port()), elsewhere(running.port(), 2);
+  slow.send(get("/long"));
+  while (!slow.has_answer()) std::this_thread::yield();
+  const Answer refused = second.ask(get("/long"));
+  CHECK(refused.status == 503);
+  CHECK(refused.field("retry-after") == "1");
+  CHECK(second.ask(get("/hello/you")).body == "hello you");
+  CHECK(second.ask(post("/echo", 1)).status == 503);  // of bodies, every byte counts
+  CHECK(elsewhere.ask(get("/long")).body.size() == more_than_sockets_hold);
+  CHECK(slow.read().body.size() == more_than_sockets_hold);
+  CHECK(slow.ask(get("/hello/you")).status == 200);  // then the long answer is over
+  CHECK(second.ask(get("/long")).body.size() == more_than_sockets_hold);
+}
+
+TEST_CASE("a body is let go of when its answer goes out") {
+  constexpr std::size_t length = 48 << 20;
+  Router router;
+  router.add(
+      "POST", "/mirror", [](const Request& request) { return text(request.body); },
+      Access::customer, length);
+  ServerOptions options;
+  options.gathered_limit = options.gathered_per_address = length;
+  RunningServer running(router, options);
+  Connection client(running.port());
+  CHECK(client.ask(post("/mirror", length)).body.size() == length);
+}
+
 TEST_CASE("without a key nobody fills the memory") {
   Router router;
   router.add(

@@ -1,5 +1,9 @@
 // Files over HTTP: uploads as forms in small pieces, listing, content, deletion.
 #include "services/routes/file_upload.h"
+
+#include <atomic>
+#include <thread>
+
 #include "tests/services/route_fixture.h"
 
 namespace graft {
@@ -192,6 +196,30 @@ TEST_CASE("the bytes of a deleted file go with the next sweep, unless others nee
   CHECK(count_blobs(routes) == 1);
   CHECK(sweep(std::chrono::seconds(0)) == 1);
   CHECK(count_blobs(routes) == 0);
+}
+
+TEST_CASE("the same bytes, uploaded, deleted and swept by many at once, are there for every file") {
+  RouteFixture routes;
+  std::atomic<int> working = 4, kept = 0;
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) {
+        const auto path = "/v1/files/" + std::string(upload(routes, {purpose, file}).json()["id"]);
+        const bool whole = routes.call("GET", path + "/content").body == bytes;
+        kept += whole && routes.call("DELETE", path).status == 200;
+      }
+      --working;
+    });
+  }
+  int removed = 0;
+  while (working > 0) {
+    const auto unreferenced = [](const std::string&) { return false; };  // as between blob and row
+    removed += routes.blobs.sweep(unreferenced, std::chrono::hours(1));
+  }
+  for (auto& client : clients) client.join();
+  CHECK(kept == 4 * 20);
+  CHECK(removed == 0);
 }
 
 TEST_CASE("the training file of an unfinished job keeps its bytes when it is deleted") {

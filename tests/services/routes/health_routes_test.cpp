@@ -1,33 +1,10 @@
 // /readyz where something is missing: it names what, in words that anybody may read.
 #include <doctest/doctest.h>
-#include <sys/mount.h>
 
 #include "tests/services/route_fixture.h"
+#include "tests/support/tiny_disk.h"
 
 using namespace graft;
-
-namespace {
-
-// A file system of 32 MiB over a directory, where this process may mount one.
-class SmallDisk {
- public:
-  explicit SmallDisk(const std::filesystem::path& directory)
-      : directory_(directory),
-        mounted(::mount("tmpfs", directory.c_str(), "tmpfs", 0, "size=32m") == 0) {}
-  ~SmallDisk() {
-    if (mounted) ::umount2(directory_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
- private:
-  std::filesystem::path directory_;
-
- public:
-  const bool mounted;
-};
-
-}  // namespace
 
 TEST_CASE("a paused queue is told by /readyz with its cause and since when, without paths") {
   RouteFixture routes;
@@ -53,11 +30,8 @@ TEST_CASE("a paused queue is told by /readyz with its cause and since when, with
 TEST_CASE("a disk with too little room is told by /readyz, and the rest is looked at, too") {
   RouteFixture routes;
   CHECK(routes.call("GET", "/readyz").json()["checks"]["disk"] == "ok");
-  const SmallDisk disk(routes.scratch.path() / "blobs");
-  if (!disk.mounted) {
-    MESSAGE("mounting a small tmpfs needs root and the right to mount");
-    return;
-  }
+  const TinyDisk disk("size=32m", routes.scratch.path() / "blobs");
+  if (!disk.mounted()) return;
   const auto ready = routes.call("GET", "/readyz");
   CHECK(ready.status == 503);
   const auto checks = ready.json()["checks"];
