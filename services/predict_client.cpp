@@ -23,6 +23,9 @@ constexpr std::size_t answer_limit = 64 << 20;  // bytes of a line: more is not 
 constexpr std::size_t idle_limit = 64;          // connections kept
 constexpr std::size_t thread_count = 4;         // calls side by side
 constexpr std::size_t queue_limit = 64;         // calls that wait for one of those
+constexpr auto ready_limit = std::chrono::seconds(1);  // for an answer of one that has no work
+// Refused as no request by a worker's loop itself: to see that it turns costs no more.
+constexpr std::string_view empty_request = "{}\n";
 
 // The worker closed the connection or refused it.
 struct WorkerGone {};
@@ -205,17 +208,29 @@ PredictResponse PredictClient::predict_until(PredictRequest request, Deadline de
 }
 
 bool PredictClient::ready() {
+  const Clock::time_point asked = Clock::now();
+  const Deadline deadline = asked + ready_limit;
   try {
     std::unique_ptr<Connection> connection = take_idle();
-    if (!connection) {
-      connection = connect(std::chrono::steady_clock::now() + std::chrono::seconds(1));
+    if (!connection) connection = connect(deadline);
+    // One that computes for somebody answers late, and that call itself sees whether it hangs.
+    if (!at_work_since(asked)) {
+      connection->send(empty_request, deadline);
+      parse_predict_response(connection->read_line(deadline));
     }
     give_back(std::move(connection));
     return true;
   } catch (const WorkerGone&) {
+  } catch (const ProtocolError&) {
   } catch (const WorkerTooSlow&) {
+    return at_work_since(asked);  // a call came in between
   }
   return false;
+}
+
+bool PredictClient::at_work_since(Clock::time_point time) {
+  const std::lock_guard lock(mutex_);
+  return !in_use_.empty() || last_answer_ >= time;
 }
 
 void PredictClient::stop() {

@@ -50,7 +50,8 @@ class PredictClient {
   // by a fresh one, once.
   PredictResponse predict(PredictRequest request);
 
-  // Whether the worker accepts connections now.
+  // Whether the worker accepts connections and, unless it is at work for a call, answers within a
+  // second.
   bool ready();
 
   // Calls in progress end with a 503, and so do later ones. For the end of a drain.
@@ -67,6 +68,7 @@ class PredictClient {
 
   void serve_queue();
   PredictResponse predict_until(PredictRequest request, Deadline deadline);
+  bool at_work_since(Clock::time_point time);
   std::unique_ptr<Connection> take_idle();
   std::unique_ptr<Connection> connect(Deadline deadline);
   std::unique_ptr<Connection> connect_patiently(Deadline deadline);

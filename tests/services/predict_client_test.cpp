@@ -98,8 +98,13 @@ std::filesystem::path scratch_socket() {
 }
 
 std::string echo(const std::string& line) {
-  const PredictRequest request = parse_predict_request(line);
   PredictResponse response;
+  PredictRequest request;
+  try {
+    request = parse_predict_request(line);
+  } catch (const ProtocolError&) {
+    response.error_code = "invalid_request";
+  }
   response.id = request.id;
   for (const TextInput& input : request.inputs) {
     response.predictions.push_back({{input.text, 0.75}, {"other", 0.25}});
@@ -162,6 +167,32 @@ TEST_CASE("without a worker the answer is 503 with Retry-After") {
   PredictClient client(scratch_socket(), std::chrono::seconds(60), no_patience);
   CHECK_FALSE(client.ready());
   CHECK(status_of(client, ask("x")) == 503);
+}
+
+TEST_CASE("a worker that accepts and does not answer is not ready, one at work for a call is") {
+  const auto socket = scratch_socket();
+  std::promise<void> entered, release;
+  std::shared_future<void> released = release.get_future().share();
+  std::atomic<bool> hangs = false;
+  FakeWorker worker(socket, [&](const std::string& line) {
+    if (line.find("long") != line.npos) entered.set_value();
+    if (hangs) released.wait();
+    return echo(line);
+  });
+  PredictClient client(socket);
+  CHECK(client.ready());
+  CHECK(worker.connections() == 1);
+  CHECK(status_of(client, ask("x")) == 200);
+  CHECK(worker.connections() == 1);
+  hangs = true;
+  CHECK_FALSE(client.ready());
+  CHECK_FALSE(client.ready());  // also over a connection of its own
+  auto call = std::async(std::launch::async, [&] { return status_of(client, ask("long")); });
+  entered.get_future().wait();
+  CHECK(client.ready());
+  release.set_value();
+  CHECK(call.get() == 200);
+  CHECK(client.ready());
 }
 
 TEST_CASE("a restarted worker is found again without the caller noticing") {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import openai
@@ -94,12 +95,26 @@ def test_two_jobs_are_learned_at_the_same_time_by_two_workers(make_service):
         service.wait_for(job.id, "succeeded")
 
 
+def test_readyz_names_a_prediction_worker_that_is_there_and_does_not_answer(make_service):
+    service = make_service()
+    graft.wait_until(lambda: service.request("GET", "/readyz").status == 200, 60, "readiness")
+    [worker] = [pid for pid, argv in graft.processes_on(service.data_dir).items() if "serve" in argv]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        answer = service.request("GET", "/readyz")
+        assert answer.status == 503
+        assert "does not answer" in answer.json()["checks"]["worker"]
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    graft.wait_until(lambda: service.request("GET", "/readyz").status == 200, 60, "readiness again")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 128 MiB, where this machine lets us mount one."""
+    """A file system of 160 MiB: what launching needs free (64) and room for a run, where we may mount one."""
     directory = tmp_path / "small"
     directory.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", str(directory)],
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(directory)],
                       capture_output=True).returncode:
         pytest.skip("mounting a small tmpfs needs root and the right to mount")
     yield directory

@@ -56,7 +56,8 @@ class FakeWorker {
     for (ssize_t got; (got = ::read(connection, piece, sizeof(piece))) > 0;) {
       pending.append(piece, static_cast<std::size_t>(got));
       for (auto end = pending.find('\n'); end != std::string::npos; end = pending.find('\n')) {
-        const auto request = parse_predict_request(pending.substr(0, end));
+        const std::string asked = pending.substr(0, end);
+        const auto request = asked == "{}" ? PredictRequest() : parse_predict_request(asked);
         pending.erase(0, end + 1);
         PredictResponse response;
         response.id = request.id;
