@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "scheduler/core_budget.h"
+#include "trainer/durable/descriptor.h"
 
 namespace graft {
 namespace {
@@ -37,10 +38,9 @@ pid_t read_pid(const fs::path& path) {
 // Tries a shared lock, which the worker's exclusive one excludes and which is gone again at return.
 LockHolder look_at_lock(const fs::path& run_directory) {
   LockHolder holder;
-  const int file = ::open((run_directory / "worker.lock").c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return holder;
-  holder.held = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  ::close(file);
+  const Descriptor file = try_open_file(run_directory / "worker.lock", O_RDONLY);
+  if (!file) return holder;
+  holder.held = ::flock(file.number(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   if (holder.held) holder.pid = read_pid(run_directory / pid_file);
   return holder;
 }

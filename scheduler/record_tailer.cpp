@@ -9,28 +9,24 @@
 #include <cerrno>
 #include <optional>
 #include <string_view>
-#include <system_error>
+
+#include "trainer/durable/descriptor.h"
 
 namespace graft {
 namespace {
 
-class ReadOnlyFile {
+class RecordFile {
  public:
-  explicit ReadOnlyFile(const std::filesystem::path& path)
-      : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0 && errno != ENOENT) fail();
+  explicit RecordFile(const std::filesystem::path& path)
+      : path_(path), descriptor_(try_open_file(path, O_RDONLY)) {
+    if (!descriptor_ && errno != ENOENT) fail();
   }
-  ~ReadOnlyFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  ReadOnlyFile(const ReadOnlyFile&) = delete;
-  ReadOnlyFile& operator=(const ReadOnlyFile&) = delete;
 
-  bool is_missing() const { return descriptor_ < 0; }
+  bool is_missing() const { return !descriptor_; }
 
   std::int64_t size() const {
     struct stat status {};
-    if (::fstat(descriptor_, &status) != 0) fail();
+    if (::fstat(descriptor_.number(), &status) != 0) fail();
     return status.st_size;
   }
 
@@ -39,8 +35,9 @@ class ReadOnlyFile {
     std::string text(static_cast<std::size_t>(bytes), '\0');
     std::size_t filled = 0;
     while (filled < text.size()) {
-      const ssize_t count = ::pread(descriptor_, text.data() + filled, text.size() - filled,
-                                    offset + static_cast<std::int64_t>(filled));
+      const ssize_t count =
+          ::pread(descriptor_.number(), text.data() + filled, text.size() - filled,
+                  offset + static_cast<std::int64_t>(filled));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) fail();
       if (count == 0) break;
@@ -51,16 +48,14 @@ class ReadOnlyFile {
   }
 
  private:
-  [[noreturn]] void fail() const {
-    throw std::system_error(errno, std::generic_category(), "cannot read " + path_.string());
-  }
+  [[noreturn]] void fail() const { throw_errno("cannot read " + path_.string()); }
 
   std::filesystem::path path_;
-  int descriptor_;
+  Descriptor descriptor_;
 };
 
 // What is there from `offset` on, at least up to the first newline where one comes soon enough.
-std::string read_chunk(const ReadOnlyFile& file, std::int64_t offset, std::int64_t max_bytes) {
+std::string read_chunk(const RecordFile& file, std::int64_t offset, std::int64_t max_bytes) {
   const std::int64_t left = file.size() - offset;
   if (left <= 0) return {};
   std::int64_t wanted = std::min(left, std::max<std::int64_t>(max_bytes, 1));
@@ -87,7 +82,7 @@ void add_line(Tail& tail, std::string_view line, std::int64_t end) {
 Tail read_records(const std::filesystem::path& path, std::int64_t offset, std::int64_t max_bytes) {
   Tail tail;
   tail.offset = offset;
-  const ReadOnlyFile file(path);
+  const RecordFile file(path);
   if (file.is_missing()) return tail;
 
   const std::string chunk = read_chunk(file, offset, max_bytes);
@@ -111,7 +106,7 @@ Tail read_records(const std::filesystem::path& path, std::int64_t offset, std::i
 
 std::optional<Record> read_last_record(const std::filesystem::path& path) {
   constexpr std::int64_t window = 64 * 1024;
-  const ReadOnlyFile file(path);
+  const RecordFile file(path);
   if (file.is_missing()) return std::nullopt;
   const std::int64_t start = std::max<std::int64_t>(0, file.size() - window);
   const std::string text = file.read(start, std::min(window, file.size()));

@@ -22,8 +22,8 @@ ThreadLimit::ThreadLimit(const std::filesystem::path& run_directory, int most)
 
 // What cannot be read changes nothing.
 void ThreadLimit::read() {
-  const Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.number() < 0) return;
+  const Descriptor file = try_open_file(path_, O_RDONLY);
+  if (!file) return;
   char text[16];
   const ssize_t size = ::read(file.number(), text, sizeof text);
   if (size <= 0) return;
