@@ -43,18 +43,22 @@ std::optional<Blob> take_bundle(const BlobStore& blobs, const LaneFinished& fini
 
 }  // namespace
 
-std::string write_result_csv(const std::vector<MetricPoint>& points) {
-  std::string csv = "step";
+std::string write_result_csv(const std::vector<MetricPoint>& points, TaskKind kind) {
+  // The contract's columns are a classification's; other kinds have theirs behind them.
+  std::vector<std::pair<std::string_view, std::string_view>> columns;  // name, metric
   for (const Metric& row : metric_table())
-    if (!row.column.empty()) csv += "," + std::string(row.column);
+    if (!row.column.empty()) columns.emplace_back(row.column, row.name);
+  if (kind != TaskKind::classification)
+    for (const std::string_view name : metrics_of(kind)) columns.emplace_back(name, name);
+  std::string csv = "step";
+  for (const auto& [column, name] : columns) csv += "," + std::string(column);
   csv += '\n';
   for (const MetricPoint& point : points) {
     csv += std::to_string(point.step);
     const Metrics metrics = parse_metrics_text(point.metrics);
-    for (const Metric& row : metric_table()) {
-      if (row.column.empty()) continue;
+    for (const auto& [column, name] : columns) {
       csv += ',';
-      append_number(csv, metrics.get(row.name));
+      append_number(csv, metrics.get(name));
     }
     csv += '\n';
   }
@@ -77,10 +81,13 @@ PublishOutcome publish_lane(Database& database, const BlobStore& blobs, const Ru
   version.trial_id = lane.trial.id;
   version.backbone_sha256 = finished.backbone_sha256;
   version.bundle = *bundle;
+  version.kind = to_string(finished.metrics.task_kind);
   version.labels = finished.labels;
+  if (finished.report) version.report = write_task_report(*finished.report);
   version.metrics = write_lane_metrics(finished.metrics);
   version.trained_tokens = finished.metrics.trained_tokens;
-  version.result_file = blobs.put(write_result_csv(list_metric_points(database, lane.job.id)));
+  version.result_file = blobs.put(
+      write_result_csv(list_metric_points(database, lane.job.id), finished.metrics.task_kind));
   return publish_version(database, version, now) ? PublishOutcome::published
                                                  : PublishOutcome::not_running;
 }

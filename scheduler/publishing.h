@@ -14,8 +14,9 @@
 
 namespace graft {
 
-// CSV with the contract's header; a number that is not known is an empty field.
-std::string write_result_csv(const std::vector<MetricPoint>& points);
+// CSV with the contract's header, and the metrics of other kinds than classification behind it; a
+// number that is not known is an empty field.
+std::string write_result_csv(const std::vector<MetricPoint>& points, TaskKind kind);
 
 enum class PublishOutcome {
   published,

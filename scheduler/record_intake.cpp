@@ -205,8 +205,10 @@ void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
   add_event(batch, *lane, EventLevel::info,
             "Data read: " + plural(ready.training_rows, "training row") + ", " +
                 plural(ready.validation_rows, "validation row") + ", " +
-                plural(static_cast<std::int64_t>(ready.labels.size()), "label") + ". " +
-                plural(ready.total_steps, "step") + " to go, " +
+                (ready.task_kind == TaskKind::regression
+                     ? "numbers to learn"
+                     : plural(static_cast<std::int64_t>(ready.labels.size()), "label")) +
+                ". " + plural(ready.total_steps, "step") + " to go, " +
                 plural(ready.trainable_parameters, "trainable parameter") + ".");
   if (ready.truncated_rows > 0) {
     add_event(batch, *lane, EventLevel::warn,
@@ -284,10 +286,11 @@ void RecordIntake::add_epoch(Batch& batch, const EpochEnded& ended) {
   std::string message = "Epoch " + std::to_string(ended.epoch) + " ended";
   if (train_loss) message += ": training loss=" + fixed(*train_loss, 4);
   const auto valid_loss = ended.metrics.get("valid_loss");
-  const auto valid_accuracy = ended.metrics.get("valid_accuracy");
+  const auto primary = ended.metrics.get(ended.primary_metric);
   if (valid_loss) message += ", validation loss=" + fixed(*valid_loss, 4);
-  if (valid_accuracy) message += ", validation accuracy=" + fixed(*valid_accuracy, 4);
-  if (!valid_loss && !valid_accuracy)
+  if (primary)
+    message += ", validation " + words_of(metric(ended.primary_metric)) + "=" + fixed(*primary, 4);
+  if (!valid_loss && !primary)
     message += ", no validation";
   else if (ended.best)
     message += " (best so far)";

@@ -55,7 +55,7 @@ struct BenchLane {
 
   TokenizedRows rows;
   std::vector<std::size_t> chosen;
-  std::vector<std::int64_t> targets;
+  std::vector<std::int32_t> targets;
   TaskModel model;
   std::unique_ptr<AdamW> optimizer;
 };
@@ -71,6 +71,7 @@ Speed measure(const BenchOptions& options, const BackboneWeights& backbone, Engi
   for (int i = 0; i < lane_count; ++i)
     lanes.push_back(std::make_unique<BenchLane>(options, backbone, length,
                                                 static_cast<std::uint64_t>(i + 1), frozen));
+  const Kind& kind = kind_named(TaskKind::classification);
   std::uint64_t step_number = 0;
   const auto step = [&] {
     std::vector<LaneStep> shares;
@@ -78,7 +79,8 @@ Speed measure(const BenchOptions& options, const BackboneWeights& backbone, Engi
     for (const auto& lane : lanes)
       shares.push_back({&lane->model,
                         {&lane->rows, lane->chosen},
-                        lane->targets,
+                        &kind,
+                        kind.batch({}, lane->targets, 6),
                         DropoutStream(7, ++step_number,
                                       DropoutSite::first_from(static_cast<std::size_t>(frozen)))});
     engine.step(shares);

@@ -88,7 +88,7 @@ int predict(const PredictOptions& options) {
   const Predictor::Logits result = predictor.logits(request);
   for (const at::Tensor& row : result.rows) {
     const auto classes = static_cast<std::size_t>(row.numel());
-    std::cout << write_logits(result.labels, {row.const_data_ptr<float>(), classes}) << '\n';
+    std::cout << write_logits(result.model->labels, {row.const_data_ptr<float>(), classes}) << '\n';
   }
   return 0;
 }

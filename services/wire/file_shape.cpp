@@ -49,7 +49,7 @@ std::optional<Line> first_line(std::string_view head) {
   return std::nullopt;
 }
 
-void check_json_line(const Line& line, const Fault& fault) {
+void check_json_line(const Line& line, TaskKind kind, const Fault& fault) {
   const auto read = read_json_row(line.text);
   if (const auto* bad = std::get_if<RowFault>(&read)) fault.at(line.number, bad->problem + ".");
   const auto& row = std::get<JsonRow>(read).object;
@@ -59,7 +59,7 @@ void check_json_line(const Line& line, const Fault& fault) {
       fault.at(line.number, "member \"messages\" must be a list of messages.");
     return;
   }
-  const auto missing = missing_member(has);
+  const auto missing = missing_member(has, kind);
   if (missing.empty()) return;
   const RowFault bad = missing == "text"
                            ? no_text_member(row)
@@ -70,7 +70,7 @@ void check_json_line(const Line& line, const Fault& fault) {
 }  // namespace
 
 void check_file_shape(const std::filesystem::path& path, const std::string& filename,
-                      std::string_view param) {
+                      std::string_view param, TaskKind kind) {
   const Fault fault{param, filename};
   const std::optional<DataFormat> format = data_format_of(filename);
   if (!format)
@@ -93,9 +93,9 @@ void check_file_shape(const std::filesystem::path& path, const std::string& file
   if (line->text.size() > max_line_bytes) fault.at(line->number, std::string(line_too_long) + ".");
   if (!is_utf8(line->text)) fault.at(line->number, std::string(not_utf8));
   if (format == DataFormat::jsonl) {
-    check_json_line(*line, fault);
+    check_json_line(*line, kind, fault);
   } else {
-    const auto header = read_separated_header(decoded.text, *format);
+    const auto header = read_separated_header(decoded.text, *format, kind);
     if (const auto* bad = std::get_if<HeaderFault>(&header)) {
       const auto where = static_cast<std::size_t>(bad->line);
       // A quoted name may go on in lines that were not looked at above.

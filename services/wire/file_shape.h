@@ -6,12 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include "trainer/contract/task_kind.h"
+
 namespace graft {
 
 // HttpError 400 with code invalid_training_file (or invalid_validation_file) and `param`
 // ("training_file" or "validation_file"), naming file, line and member, where the first row cannot
 // be one of docs/api.md's shapes.
 void check_file_shape(const std::filesystem::path& path, const std::string& filename,
-                      std::string_view param);
+                      std::string_view param, TaskKind kind);
 
 }  // namespace graft

@@ -64,6 +64,8 @@ void read_hyperparameters_at(Hyperparameter::Place place, JsonFields& fields,
             read_name(entry, fields, parse_adapter_method, value);
           else if constexpr (std::is_same_v<T, Activation>)
             read_name(entry, fields, parse_activation, value);
+          else if constexpr (std::is_same_v<T, TaskKind>)
+            read_name(entry, fields, parse_task_kind, value);
         },
         entry.member);
   }

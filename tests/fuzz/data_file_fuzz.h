@@ -10,31 +10,41 @@
 
 namespace graft::fuzz {
 
-inline void read_data_file(std::string_view input, const std::string& name) {
+inline void read_data_file(std::string_view input, const std::string& name, TaskKind kind) {
   const MemoryFile file(input);
   std::string refusal;  // of the quick look
   try {
-    check_file_shape(file.path(), name, "training_file");
+    check_file_shape(file.path(), name, "training_file", kind);
   } catch (const HttpError& error) {
     hold(error.status == 400, "status " + std::to_string(error.status));
     hold(is_utf8(error.what()), "a refusal is UTF-8");
     refusal = error.what();
   }
   try {
-    const auto rows = read_rows({file.path(), name, ""}, FileRole::training);
+    const DataRows data = read_data({file.path(), name, ""}, FileRole::training, kind);
+    const std::vector<Row>& rows = data.rows;
     hold(refusal.empty(), "the quick look refuses what the worker takes: " + refusal);
     hold(!rows.empty(), "a file has rows");
     for (const Row& row : rows) {
       hold(is_utf8(row.text) && is_utf8(row.label), "rows are UTF-8");
-      hold(row.label.size() <= max_label_bytes && !row.label.empty(), "labels have a length");
+      const bool list = data.form == TargetForm::label_list;
+      const auto labels =
+          list ? labels_of_set(row.label) : std::vector<std::string_view>{row.label};
+      for (const std::string_view label : labels)
+        hold(label.size() <= max_label_bytes && !label.empty(), "labels have a length");
       hold(row.line > 0, "rows have a line");
       hold(row.text_pair.has_value() == rows.front().text_pair.has_value(), "pairs in all or none");
     }
-    const LabelColumn column = label_column(rows);
+    const LabelColumn column = label_column(data);
     hold(column.ids.size() == rows.size(), "a label a row");
   } catch (const DataError& error) {
     hold(is_utf8(error.what()), "a refusal is UTF-8");
   }
+}
+
+inline void read_data_file(std::string_view input, const std::string& name) {
+  for (const TaskKind kind : {TaskKind::automatic, TaskKind::multi_label, TaskKind::regression})
+    read_data_file(input, name, kind);
 }
 
 }  // namespace graft::fuzz

@@ -10,7 +10,7 @@ ARROWS = {
     "trainer/model": ("trainer/text", *CONTRACT),
     "trainer/tasks": ("trainer/model", "trainer/text", *CONTRACT),
     "trainer/fast": ("trainer/tasks", "trainer/model", "trainer/text", *CONTRACT),
-    "trainer/bundle": ("trainer/model", "trainer/text", *CONTRACT),
+    "trainer/bundle": ("trainer/tasks", "trainer/model", "trainer/text", *CONTRACT),
     "trainer/training": ("trainer/bundle", "trainer/fast", "trainer/tasks", "trainer/model", "trainer/text", *CONTRACT),
     "trainer/serving": ("trainer/training", "trainer/bundle", "trainer/fast", "trainer/tasks", "trainer/model",
                         "trainer/text", *CONTRACT),

@@ -8,6 +8,7 @@
 #include "trainer/bundle/archive.h"
 #include "trainer/durable/atomic_file.h"
 #include "trainer/durable/sha256.h"
+#include "trainer/tasks/kind.h"
 
 namespace graft {
 namespace {
@@ -96,10 +97,14 @@ json label_ids(const TaskModel& model) {
 std::string head_config(const TaskModel& model, const BackboneConfig& config,
                         const Provenance& provenance) {
   json file = common_members(model, config, provenance);
-  file["config"] = {{"activation_function", "tanh"},     {"bias", true},
-                    {"dropout_prob", nullptr},           {"head_type", "classification"},
-                    {"label2id", label_ids(model)},      {"layers", 2},
-                    {"num_labels", model.labels.size()}, {"use_pooler", false}};
+  file["config"] = {{"activation_function", "tanh"},
+                    {"bias", true},
+                    {"dropout_prob", nullptr},
+                    {"head_type", kind_named(provenance.order.task_kind).head_type()},
+                    {"label2id", label_ids(model)},
+                    {"layers", 2},
+                    {"num_labels", model.labels.size()},
+                    {"use_pooler", false}};
   return file.dump(2) + "\n";
 }
 

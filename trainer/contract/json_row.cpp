@@ -130,9 +130,11 @@ RowFault absent_member(const Json& object, std::string_view name, std::string_vi
 
 RowFault no_text_member(const Json& object) {
   const std::string_view missing =
-      object.contains("messages") ? "messages" : missing_member([&](std::string_view name) {
-        return find_member(object, name) != nullptr;
-      });
+      object.contains("messages")
+          ? "messages"
+          : missing_member(
+                [&](std::string_view name) { return find_member(object, name) != nullptr; },
+                TaskKind::automatic);
   if (object.contains(missing)) return absent_member(object, missing, "every row needs a text");
   return {"text", "no member holds the text; name it " + std::string(known_text_members) +
                       "; the members are: " + list_members(object) + unwrap_hint(object)};

@@ -150,6 +150,8 @@ class MemberReader {
       read_name(json, path, value, parse_activation);
     } else if constexpr (std::same_as<T, Precision>) {
       read_name(json, path, value, parse_precision);
+    } else if constexpr (std::same_as<T, TaskKind>) {
+      read_name(json, path, value, parse_task_kind);
     } else {
       MemberReader reader(json, path + ".");
       describe(reader, value);

@@ -32,7 +32,6 @@ constexpr std::array table{
            .doc = "Mean loss of the validation rows",
            .split = Split::validation,
            .better = Better::smaller,
-           .rank = 2,
            .checkpoint_name = "valid_loss",
            .full_checkpoint_name = "full_valid_loss",
            .column = "valid_loss"},
@@ -40,7 +39,6 @@ constexpr std::array table{
            .doc = "Share of the validation rows that are right",
            .split = Split::validation,
            .better = Better::greater,
-           .rank = 1,
            .checkpoint_name = "valid_mean_token_accuracy",
            .full_checkpoint_name = "full_valid_mean_token_accuracy",
            .column = "valid_mean_token_accuracy"},
@@ -54,7 +52,60 @@ constexpr std::array table{
            .split = Split::validation,
            .better = Better::greater,
            .checkpoint_name = "valid_matthews"},
+    Metric{.name = "valid_weighted_f1",
+           .doc = "Mean over the labels of the F1 of the validation rows, each label by its rows",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_weighted_f1"},
+    Metric{.name = "valid_rare_f1",
+           .doc = "F1 of the rarer of two labels on the validation rows",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_rare_f1"},
+    Metric{.name = "valid_roc_auc",
+           .doc = "Area under the ROC curve of the rarer of two labels on the validation rows",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_roc_auc"},
+    Metric{.name = "valid_micro_f1",
+           .doc = "F1 of all labels of the validation rows taken together",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_micro_f1"},
+    Metric{.name = "valid_average_precision",
+           .doc = "Mean over the labels of the average precision of the validation rows",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_average_precision"},
+    Metric{.name = "valid_pearson",
+           .doc = "Pearson correlation of answers and scores of the validation rows",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_pearson"},
+    Metric{.name = "valid_spearman",
+           .doc = "Spearman rank correlation of answers and scores of the validation rows",
+           .split = Split::validation,
+           .better = Better::greater,
+           .checkpoint_name = "valid_spearman"},
+    Metric{.name = "valid_mse",
+           .doc = "Mean squared error of the validation rows",
+           .split = Split::validation,
+           .better = Better::smaller,
+           .checkpoint_name = "valid_mse"},
+    Metric{.name = "valid_mae",
+           .doc = "Mean absolute error of the validation rows",
+           .split = Split::validation,
+           .better = Better::smaller,
+           .checkpoint_name = "valid_mae"},
 };
+
+constexpr std::array<std::string_view, 6> of_classification{"valid_accuracy",    "valid_macro_f1",
+                                                            "valid_weighted_f1", "valid_matthews",
+                                                            "valid_rare_f1",     "valid_roc_auc"};
+constexpr std::array<std::string_view, 3> of_multi_label{"valid_macro_f1", "valid_micro_f1",
+                                                         "valid_average_precision"};
+constexpr std::array<std::string_view, 4> of_regression{"valid_pearson", "valid_spearman",
+                                                        "valid_mse", "valid_mae"};
 
 std::size_t place_of(std::string_view name) {
   for (std::size_t i = 0; i < table.size(); ++i)
@@ -72,8 +123,28 @@ const Metric& metric(std::string_view name) {
   return table[place_of(name)];
 }
 
-const Metric& primary_metric() {
-  return *std::find_if(table.begin(), table.end(), [](const Metric& row) { return row.rank == 1; });
+std::string words_of(const Metric& metric) {
+  std::string words(metric.name.substr(metric.name.find('_') + 1));
+  std::replace(words.begin(), words.end(), '_', ' ');
+  if (words.ends_with(" f1")) words.replace(words.size() - 2, 2, "F1");
+  return words;
+}
+
+std::span<const std::string_view> metrics_of(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::automatic:  // of programs before there were others
+    case TaskKind::classification:
+      return of_classification;
+    case TaskKind::multi_label:
+      return of_multi_label;
+    case TaskKind::regression:
+      return of_regression;
+  }
+  throw std::logic_error("no such kind of task");
+}
+
+const Metric& primary_metric(TaskKind kind) {
+  return metric(metrics_of(kind).front());
 }
 
 Metrics::Metrics(std::initializer_list<std::pair<std::string_view, double>> numbers) {
@@ -104,16 +175,14 @@ std::optional<double> Metrics::get(std::string_view name) const {
   return std::nullopt;
 }
 
-bool is_better(const Metrics& now, const Metrics& before) {
-  for (const int rank : {1, 2}) {
-    for (const Metric& row : table) {
-      if (row.rank != rank) continue;
-      const auto left = now.get(row.name), right = before.get(row.name);
-      if (!left || !right) return true;
-      if (*left != *right) return (*left > *right) == (row.better == Better::greater);
-    }
+bool is_better(const Metric& primary, const Metrics& now, const Metrics& before) {
+  for (const Metric* row : {&primary, &metric("valid_loss")}) {
+    const auto left = now.get(row->name), right = before.get(row->name);
+    if (left.has_value() != right.has_value()) return left.has_value();
+    if (left && *left != *right)
+      return (*left > *right) == (row->better == Metric::Better::greater);
   }
-  return false;
+  return !now.get("valid_loss");
 }
 
 std::string write_metrics_text(const Metrics& metrics) {

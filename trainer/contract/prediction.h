@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "trainer/contract/protocol_error.h"
+#include "trainer/contract/task_kind.h"
 
 namespace graft {
 
@@ -28,14 +29,16 @@ struct PredictRequest {
 
 struct LabelScore {
   std::string label;
-  double score = 0;  // softmax probability, float32 value
+  double score = 0;  // float32 value: a probability, or the number itself of a regression
 };
 
 struct PredictResponse {
   std::uint64_t id = 0;
   std::vector<std::vector<LabelScore>> predictions;  // an input each, by falling score
   std::int64_t tokens = 0;                           // of all inputs, special tokens included
-  std::string error_code, error_message;             // empty: success
+  TaskKind task_kind = TaskKind::classification;
+  std::optional<double> threshold;        // from which on a label of multi_label is answered
+  std::string error_code, error_message;  // empty: success
 };
 
 std::string write_predict_request(const PredictRequest& request);  // one line without its newline

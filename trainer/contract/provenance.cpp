@@ -51,6 +51,7 @@ std::string write_provenance(const Provenance& provenance) {
       {"labels", provenance.labels},
       {"metrics", write_object(provenance.metrics)}};
   if (provenance.input) json["input"] = to_string(*provenance.input);
+  if (provenance.report) json["report"] = write_object(*provenance.report);
   return dump_json(json, 2) + "\n";
 }
 
@@ -78,6 +79,7 @@ Provenance parse_provenance(std::string_view text) {
     fail_member("input", "has an unknown value");
   member("labels", provenance.labels);
   member("metrics", provenance.metrics);
+  member.optional("report", provenance.report);
 
   const auto object = [&](const Json& parent, const char* name) -> const Json& {
     const auto found = parent.find(name);

@@ -23,6 +23,7 @@ struct Provenance {
   std::optional<InputShape> input;  // none: of a program before it was written down
   std::vector<std::string> labels;
   LaneMetrics metrics;
+  std::optional<TaskReport> report;  // none: without validation rows, or of a program before it
   double created_at = 0;
 };
 std::string write_provenance(const Provenance& provenance);

@@ -12,6 +12,8 @@
 
 #include "trainer/contract/metrics.h"
 #include "trainer/contract/protocol_error.h"
+#include "trainer/contract/task_kind.h"
+#include "trainer/contract/task_report.h"
 
 namespace graft {
 
@@ -30,8 +32,9 @@ struct RunStarted {
 struct DataReady {
   int lane = 0;
   std::int64_t training_rows = 0, validation_rows = 0;
-  std::int64_t truncated_rows = 0;  // texts cut at max_length, both splits
-  std::vector<std::string> labels;  // in class-id order
+  std::int64_t truncated_rows = 0;                // texts cut at max_length, both splits
+  TaskKind task_kind = TaskKind::classification;  // as resolved
+  std::vector<std::string> labels;                // in class-id order
   std::int64_t total_steps = 0;
   std::int64_t trainable_parameters = 0;  // adapter and head
 };
@@ -40,9 +43,9 @@ struct DataReady {
 struct Progress {
   int lane = 0;
   std::int64_t step = 0, total_steps = 0;
-  int epoch = 0;          // 1-based, the one in progress
-  double train_loss = 0;  // mean since the last Progress
-  double train_accuracy = 0;
+  int epoch = 0;              // 1-based, the one in progress
+  double train_loss = 0;      // mean since the last Progress
+  double train_accuracy = 0;  // not a number: the kind has none
   double learning_rate = 0;
   double tokens_per_second = 0;     // real tokens: no padding, evaluation time excluded
   double eta_seconds = 0;           // until the lane's result is there
@@ -55,12 +58,15 @@ struct EpochEnded {
   int lane = 0;
   int epoch = 0;
   std::int64_t step = 0;
-  Metrics metrics;    // without validation rows: those of training alone
-  bool best = false;  // best so far, by is_better()
+  Metrics metrics;  // without validation rows: those of training alone
+  std::string primary_metric = "valid_accuracy";  // by which epochs are told apart
+  bool best = false;                              // best so far, by is_better()
 };
 
 // Final numbers of a lane, also inside graft.json of its bundle.
 struct LaneMetrics {
+  TaskKind task_kind = TaskKind::classification;  // as resolved
+  std::string primary_metric = "valid_accuracy";  // by which the best epoch was chosen
   int best_epoch = 0;
   Metrics numbers;  // of the best epoch
   std::int64_t training_rows = 0, validation_rows = 0, truncated_rows = 0;
@@ -75,6 +81,7 @@ struct LaneFinished {
   std::string backbone_sha256;
   std::vector<std::string> labels;
   LaneMetrics metrics;
+  std::optional<TaskReport> report;  // none without validation rows
 };
 
 // The lane cannot go on; the others do.

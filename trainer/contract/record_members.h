@@ -4,6 +4,7 @@
 #include "trainer/contract/members_json.h"
 #include "trainer/contract/metrics_members.h"
 #include "trainer/contract/record.h"
+#include "trainer/contract/task_report_members.h"
 
 namespace graft {
 
@@ -23,6 +24,7 @@ void describe(auto& member, Of<DataReady> auto& ready) {
   member("training_rows", ready.training_rows);
   member("validation_rows", ready.validation_rows);
   member("truncated_rows", ready.truncated_rows);
+  member.optional("task_kind", ready.task_kind);
   member("labels", ready.labels);
   member("total_steps", ready.total_steps);
   member("trainable_parameters", ready.trainable_parameters);
@@ -47,10 +49,13 @@ void describe(auto& member, Of<EpochEnded> auto& ended) {
   member("epoch", ended.epoch);
   member("step", ended.step);
   describe_numbers(member, ended.metrics);
+  member.optional("primary_metric", ended.primary_metric);
   member("best", ended.best);
 }
 
 void describe(auto& member, Of<LaneMetrics> auto& metrics) {
+  member.optional("task_kind", metrics.task_kind);
+  member.optional("primary_metric", metrics.primary_metric);
   member("best_epoch", metrics.best_epoch);
   describe_numbers(member, metrics.numbers);
   member("training_rows", metrics.training_rows);
@@ -70,6 +75,7 @@ void describe(auto& member, Of<LaneFinished> auto& finished) {
   member("backbone_sha256", finished.backbone_sha256);
   member("labels", finished.labels);
   member("metrics", finished.metrics);
+  member.optional("report", finished.report);
 }
 
 void describe(auto& member, Of<LaneFailed> auto& failed) {

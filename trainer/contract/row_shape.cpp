@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace graft {
 namespace {
@@ -16,6 +17,38 @@ constexpr std::array<RowShape, 8> known_shapes{{{"text", "text_pair", "label"},
                                                 {"text", "", "label"},
                                                 {"sentence", "", "label"},
                                                 {"prompt", "", "completion"}}};
+
+// What a kind learns, by the members that may hold it, the usual one first.
+struct TargetMember {
+  std::string_view name;
+  TargetForm form;
+};
+
+std::span<const TargetMember> target_members(TaskKind kind) {
+  static constexpr std::array<TargetMember, 4> any{{{"label", TargetForm::label},
+                                                    {"labels", TargetForm::label_list},
+                                                    {"score", TargetForm::score},
+                                                    {"similarity_score", TargetForm::score}}};
+  static constexpr std::array<TargetMember, 2> of_classification{
+      {{"label", TargetForm::label}, {"labels", TargetForm::label_list}}};
+  static constexpr std::array<TargetMember, 2> of_multi_label{
+      {{"labels", TargetForm::label_list}, {"label", TargetForm::label_list}}};
+  static constexpr std::array<TargetMember, 3> of_regression{
+      {{"score", TargetForm::score},
+       {"similarity_score", TargetForm::score},
+       {"label", TargetForm::score}}};
+  switch (kind) {
+    case TaskKind::automatic:
+      break;
+    case TaskKind::classification:
+      return of_classification;
+    case TaskKind::multi_label:
+      return of_multi_label;
+    case TaskKind::regression:
+      return of_regression;
+  }
+  return any;
+}
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
@@ -58,17 +91,32 @@ std::optional<DataFormat> data_format_of(std::string_view file_name) {
   return std::nullopt;
 }
 
-std::optional<RowShape> find_shape(const HasMember& has) {
+std::vector<std::string_view> labels_of_set(std::string_view joined) {
+  std::vector<std::string_view> labels;
+  while (!joined.empty()) {
+    const std::size_t end = std::min(joined.find(label_separator), joined.size());
+    labels.push_back(joined.substr(0, end));
+    joined.remove_prefix(std::min(end + 1, joined.size()));
+  }
+  return labels;
+}
+
+std::optional<RowShape> find_shape(const HasMember& has, TaskKind kind) {
   const auto* shape =
       std::find_if(known_shapes.begin(), known_shapes.end(), [&](const RowShape& known) {
         return has(known.text) && (known.pair.empty() || has(known.pair));
       });
   if (shape == known_shapes.end()) return std::nullopt;
-  return *shape;
+  if (shape->label == "completion") return *shape;
+  const auto targets = target_members(kind);
+  const auto target = std::find_if(targets.begin(), targets.end(),
+                                   [&](const TargetMember& member) { return has(member.name); });
+  const TargetMember& chosen = target == targets.end() ? targets.front() : *target;
+  return RowShape{shape->text, shape->pair, chosen.name, chosen.form};
 }
 
-std::string_view missing_member(const HasMember& has) {
-  if (const auto shape = find_shape(has)) return has(shape->label) ? "" : shape->label;
+std::string_view missing_member(const HasMember& has, TaskKind kind) {
+  if (const auto shape = find_shape(has, kind)) return has(shape->label) ? "" : shape->label;
   for (const RowShape& shape : known_shapes) {
     if (shape.pair.empty()) continue;
     if (has(shape.text)) return shape.pair;

@@ -8,6 +8,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "trainer/contract/target_form.h"
+#include "trainer/contract/task_kind.h"
 
 namespace graft {
 
@@ -21,11 +25,16 @@ enum class DataFormat { jsonl, csv, tsv };
 // nullopt: none of them.
 std::optional<DataFormat> data_format_of(std::string_view file_name);
 
-// Names of the members or columns that hold a row's text, pair and label. An empty pair: one text a
-// row.
+// Names of the members or columns that hold a row's text, pair and what is to be learned for it. An
+// empty pair: one text a row.
 struct RowShape {
   std::string_view text, pair, label;
+  TargetForm form = TargetForm::label;
 };
+
+// Between the labels of a list, which no label holds; rows travel with their lists so joined.
+inline constexpr char label_separator = '\x1F';
+std::vector<std::string_view> labels_of_set(std::string_view joined);
 
 // Why a row is no good, without file and line.
 struct RowFault {
@@ -43,11 +52,12 @@ inline constexpr std::string_view known_text_members =
 // Tells whether a row has a member or column of that name.
 using HasMember = std::function<bool(std::string_view)>;
 
-// The first known shape whose text and pair are there; whether its label is, is another question.
-std::optional<RowShape> find_shape(const HasMember& has);
+// The first known shape whose text and pair are there, and of the members that may hold what a kind
+// learns (automatic: any kind) the first that is there; whether one is, is another question.
+std::optional<RowShape> find_shape(const HasMember& has, TaskKind kind);
 
 // What a row lacks to have one of the shapes; empty: nothing.
-std::string_view missing_member(const HasMember& has);
+std::string_view missing_member(const HasMember& has, TaskKind kind);
 
 // A column's name as a header means it: blanks off its ends, ASCII letters in lower case.
 std::string column_name(std::string_view field);

@@ -13,8 +13,9 @@ constexpr int lines_below_a_title = 5;    // that are looked at for the real hea
 
 struct Names {
   std::vector<std::string> columns;
+  TaskKind kind;
 
-  explicit Names(const SeparatedRecord& header) {
+  Names(const SeparatedRecord& header, TaskKind of_kind) : kind(of_kind) {
     for (const std::string& field : header.fields) columns.push_back(column_name(field));
   }
   std::size_t index_of(std::string_view name) const {
@@ -23,7 +24,7 @@ struct Names {
   }
   bool has(std::string_view name) const { return index_of(name) < columns.size(); }
   std::optional<RowShape> shape() const {
-    return find_shape([&](std::string_view name) { return has(name); });
+    return find_shape([&](std::string_view name) { return has(name); }, kind);
   }
   bool complete() const {
     const auto found = shape();
@@ -58,17 +59,18 @@ std::optional<std::string_view> sep_line_of(std::string_view text) {
 }
 
 // The line below a title at which the header really stands; 0: none.
-std::int64_t header_below(std::string_view text, std::string_view candidates) {
+std::int64_t header_below(std::string_view text, std::string_view candidates, TaskKind kind) {
   for (const char separator : candidates) {
     SeparatedReader reader(text, separator);
     SeparatedRecord record;
     for (int line = 0; line <= lines_below_a_title && reader.next(record); ++line)
-      if (line > 0 && !record.fault && Names(record).complete()) return record.line;
+      if (line > 0 && !record.fault && Names(record, kind).complete()) return record.line;
   }
   return 0;
 }
 
-HeaderFault header_fault(std::string_view text, std::string_view candidates, bool sep_line) {
+HeaderFault header_fault(std::string_view text, std::string_view candidates, bool sep_line,
+                         TaskKind kind) {
   SeparatedRecord best;
   char separator = candidates.front();
   for (const char candidate : candidates) {
@@ -81,13 +83,13 @@ HeaderFault header_fault(std::string_view text, std::string_view candidates, boo
     }
   }
   if (best.fault) return {best.line, "", *best.fault};
-  const Names names(best);
+  const Names names(best, kind);
   std::string hint = "; the columns are: " + names.list();
   if (names.columns.size() == 1)
     hint += "; columns are separated by " + separator_name(candidates.front());
   else if (separator != candidates.front())
     hint += " (separated by " + separator_name(separator) + ")";
-  if (const std::int64_t line = header_below(text, candidates))
+  if (const std::int64_t line = header_below(text, candidates, kind))
     hint +=
         "; line " + std::to_string(line) + " looks like the header: remove what stands above it";
   const auto shape = names.shape();
@@ -192,7 +194,7 @@ void SeparatedReader::skip_line() {
 // ---- Headers -----------------------------------------------------------------------------------
 
 std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_view text,
-                                                                 DataFormat format) {
+                                                                 DataFormat format, TaskKind kind) {
   const std::string_view head = text.substr(0, max_line_bytes);
   if (head.find('\n') == head.npos && head.find('\r') != head.npos)
     return HeaderFault{1, "", "lines end in CR alone; save the file with LF or CRLF"};
@@ -208,7 +210,7 @@ std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_vie
   for (const char separator : candidates) {
     SeparatedRecord record;
     if (!first_record(text, separator, sep_line.has_value(), record) || record.fault) continue;
-    const Names names(record);
+    const Names names(record, kind);
     if (!names.complete()) continue;
     // Columns without a name (an index that a spreadsheet wrote) are ignored, however many.
     for (auto column = names.columns.begin(); column != names.columns.end(); ++column)
@@ -225,7 +227,7 @@ std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_vie
                            names.index_of(shape.pair),
                            names.index_of(shape.label)};
   }
-  return header_fault(text, candidates, sep_line.has_value());
+  return header_fault(text, candidates, sep_line.has_value(), kind);
 }
 
 std::string separator_name(char separator) {

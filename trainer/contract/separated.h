@@ -67,7 +67,7 @@ struct HeaderFault {
 // `,` `;` tab `|` with which it has; a line sep=… decides. A reader with it stands behind the
 // header once it has skipped the sep= line and read a record that is not blank.
 std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_view text,
-                                                                 DataFormat format);
+                                                                 DataFormat format, TaskKind kind);
 
 std::string separator_name(char separator);  // "commas", "tabs", …
 

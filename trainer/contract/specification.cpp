@@ -106,6 +106,12 @@ constexpr std::array table{
                    .range = {1e-3, 1e3},
                    .doc = "Largest norm of a step's gradient, which is scaled down to it",
                    .later = true},
+    Hyperparameter{.name = "task_kind",
+                   .place = Place::body,
+                   .member = &S::task_kind,
+                   .doc = "What is learned: one label a row, a set of labels, or a number; auto "
+                          "goes by the columns of the data",
+                   .later = true},
 };
 
 std::string number_in_words(double value) {
@@ -203,6 +209,7 @@ std::string values_in_words(const Hyperparameter& entry) {
       [&]<class T>(T Specification::*) -> std::string {
         if constexpr (std::is_same_v<T, AdapterMethod>) return quoted_names(method_names);
         if constexpr (std::is_same_v<T, Activation>) return quoted_names(activation_names);
+        if constexpr (std::is_same_v<T, TaskKind>) return quoted_names(task_kind_names());
         if constexpr (std::is_same_v<T, bool>) return "true, false";
         return range_in_words(entry.range);
       },
@@ -214,7 +221,7 @@ std::string default_in_words(const Hyperparameter& entry) {
   const Specification defaults;
   return std::visit(
       [&]<class T>(T Specification::*member) -> std::string {
-        if constexpr (std::is_same_v<T, AdapterMethod> || std::is_same_v<T, Activation>)
+        if constexpr (std::is_enum_v<T>)
           return "`" + std::string(to_string(defaults.*member)) + "`";
         else if constexpr (std::is_same_v<T, bool>)
           return defaults.*member ? "true" : "false";

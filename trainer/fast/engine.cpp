@@ -35,14 +35,6 @@ class Workspace {
   std::size_t size_ = 0;
 };
 
-at::Tensor chosen_targets(std::span<const std::int64_t> targets,
-                          std::span<const std::int64_t> batch_rows) {
-  std::vector<std::int64_t> chosen;
-  for (const std::int64_t row : batch_rows)
-    chosen.push_back(targets[static_cast<std::size_t>(row)]);
-  return at::tensor(chosen, at::kLong);
-}
-
 }  // namespace
 
 // What the engine asks of the fast pass; one for each way to keep activations.
@@ -246,13 +238,14 @@ class Engine::TypedPasses : public Passes {
     const Head& head = lane.model->head;
     const at::Tensor logits =
         head_logits(head, states, backbone_.config.head_dropout, lane.dropout, segment.batch_rows);
-    const at::Tensor targets = chosen_targets(lane.targets, segment.batch_rows);
+    const at::Tensor targets =
+        lane.targets.index_select(0, at::tensor(segment.batch_rows, at::kLong));
     const double share =
         static_cast<double>(segment.batch_rows.size()) / static_cast<double>(result.rows);
-    const at::Tensor loss = head_loss(head, logits, targets) * share;
+    const at::Tensor loss = lane.kind->loss(logits, targets) * share;
     loss.backward();
     result.loss += loss.item<double>();
-    result.correct += logits.detach().argmax(1).eq(targets).sum().item<std::int64_t>();
+    result.correct += lane.kind->right(logits.detach(), targets);
     result.tokens += segment.tokens;
     return states.grad().contiguous();
   }
@@ -349,12 +342,11 @@ std::vector<LaneStepResult> Engine::readable_step(std::span<const LaneStep> lane
   std::vector<at::Tensor> losses;
   std::vector<LaneStepResult> results;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
-    const at::Tensor targets = at::tensor(
-        std::vector<std::int64_t>(lanes[i].targets.begin(), lanes[i].targets.end()), at::kLong);
-    losses.push_back(head_loss(lanes[i].model->head, logits[i], targets));
+    const Kind& kind = *lanes[i].kind;
+    losses.push_back(kind.loss(logits[i], lanes[i].targets));
     results.push_back({losses.back().item<double>(),
-                       logits[i].detach().argmax(1).eq(targets).sum().item<std::int64_t>(),
-                       batch.lane_rows[i], batch.lane_tokens[i]});
+                       kind.right(logits[i].detach(), lanes[i].targets), batch.lane_rows[i],
+                       batch.lane_tokens[i]});
     for (const std::size_t row : lanes[i].rows.chosen)
       results.back().flops +=
           training_flops(backbone_.config, *lanes[i].model, lanes[i].rows.rows->length(row));

@@ -23,6 +23,7 @@
 #include "trainer/model/backbone.h"
 #include "trainer/model/dropout.h"
 #include "trainer/model/task_model.h"
+#include "trainer/tasks/kind.h"
 
 namespace graft {
 
@@ -39,13 +40,15 @@ struct EngineOptions {
 struct LaneStep {
   const TaskModel* model = nullptr;  // its trainable tensors have .grad, zero at first
   LaneRows rows;
-  std::span<const std::int64_t> targets;  // (rows) class ids
-  DropoutStream dropout;                  // from the first trained layer on
+  const Kind* kind = nullptr;
+  at::Tensor targets;     // of the rows: kind's batch()
+  DropoutStream dropout;  // from the first trained layer on
 };
 
 struct LaneStepResult {
-  double loss = 0;  // mean over the rows
-  std::int64_t correct = 0, rows = 0, tokens = 0;
+  double loss = 0;           // mean over the rows
+  std::int64_t correct = 0;  // 0 where the kind knows no such thing
+  std::int64_t rows = 0, tokens = 0;
   double flops = 0;  // that its model needed, see training_flops()
 };
 

@@ -1,8 +1,7 @@
-// What turns the encoder's output into an answer and a loss; chosen by the task's kind here, once.
+// What turns the encoder's output into numbers; what they mean is the kind's (trainer/tasks/).
 //
-// Classification is AdapterHub's default head: its readout, [CLS] -> dropout -> linear
-// (hidden, hidden) -> tanh -> dropout -> linear (classes, hidden); cross-entropy. Not synchronised:
-// one thread at a time, or nobody writes.
+// AdapterHub's default head: its readout, [CLS] -> dropout -> linear (hidden, hidden) -> tanh ->
+// dropout -> linear (outputs, hidden). Not synchronised: one thread at a time, or nobody writes.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -19,33 +18,21 @@
 
 namespace graft {
 
-enum class HeadKind { classification };
-
 struct Head {
-  HeadKind kind = HeadKind::classification;
   Readout readout = Readout::cls;
   Linear dense;   // (hidden, hidden)
-  Linear output;  // (classes, hidden)
+  Linear output;  // (outputs, hidden)
 };
 
-Head make_head(HeadKind kind, std::int64_t hidden_size, std::int64_t classes);
+Head make_head(std::int64_t hidden_size, std::int64_t outputs);
 
 // Weights N(0, standard_deviation), biases zero.
 void initialize(Head& head, double standard_deviation, at::Generator& generator);
 
-// states (rows, hidden), what the head reads of each row -> logits (rows, classes). batch_rows
+// states (rows, hidden), what the head reads of each row -> logits (rows, outputs). batch_rows
 // (rows) names the rows for their dropout.
 at::Tensor head_logits(const Head& head, const at::Tensor& states, double dropout_probability,
                        const DropoutStream& dropout, std::span<const std::int64_t> batch_rows);
-
-// logits (rows, classes), targets (rows) int64 -> mean over the rows, a scalar.
-at::Tensor head_loss(const Head& head, const at::Tensor& logits, const at::Tensor& targets);
-
-// What is answered for a row: logits (classes) -> a score each class, by softmax.
-std::vector<float> class_scores(const Head& head, const at::Tensor& logits);
-
-// The class with the highest score; of equals the first.
-std::int64_t best_class(std::span<const float> scores);
 
 // AdapterHub's keys.
 template <class Visit>

@@ -18,8 +18,7 @@ TaskModel make_task_model(const LaneOrder& order, const std::vector<std::string>
   model.max_length = order.max_length;
   model.adapter = make_adapter({order.method, order.size, order.activation, order.train_layer_norm,
                                 config.layers, config.hidden_size, order.leave_out});
-  model.head = make_head(HeadKind::classification, config.hidden_size,
-                         static_cast<std::int64_t>(labels.size()));
+  model.head = make_head(config.hidden_size, static_cast<std::int64_t>(labels.size()));
   for (std::size_t i = 0; i < model.adapter.layers.size(); ++i) {
     const auto copy = [](const LayerNorm& norm) {
       return LayerNorm{norm.weight.clone(), norm.bias.clone()};

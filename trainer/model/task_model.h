@@ -21,7 +21,7 @@ namespace graft {
 
 struct TaskModel {
   std::string name;                 // AdapterHub's, part of every key
-  std::vector<std::string> labels;  // in class-id order
+  std::vector<std::string> labels;  // names of the outputs, in their order
   std::int64_t max_length = 128;    // tokens of a row
   Adapter adapter;
   Head head;
@@ -46,11 +46,11 @@ struct ForwardLane {
   DropoutStream dropout;  // not active in evaluation
 };
 
-// One model a lane of the batch -> its logits, (lane's rows, classes).
+// One model a lane of the batch -> its logits, (lane's rows, outputs).
 std::vector<at::Tensor> forward(const BackboneWeights& backbone, std::span<const ForwardLane> lanes,
                                 const PackedBatch& batch);
 
-// Logits of each chosen row alone, (classes), without dropout and gradients: bits that depend on
+// Logits of each chosen row alone, (outputs), without dropout and gradients: bits that depend on
 // the row, the model and the backbone only. This is how predictions are computed, hence also the
 // metrics that are told. kept: where a row's states behind layers that train nothing stay from call
 // to call, by its place in `chosen`; empty: they are computed every time.

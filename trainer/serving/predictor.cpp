@@ -121,9 +121,10 @@ PredictResponse Predictor::answer(const PredictRequest& request) {
   try {
     const Logits result = logits(request);
     response.tokens = result.tokens;
+    response.task_kind = result.kind->name();
+    response.threshold = result.threshold;
     for (const at::Tensor& row : result.rows)
-      response.predictions.push_back(
-          label_scores(result.labels, class_scores(result.model->head, row)));
+      response.predictions.push_back(label_scores(result.model->labels, result.kind->scores(row)));
   } catch (...) {
     response.predictions.clear();
     std::tie(response.error_code, response.error_message) = describe_current_failure();
@@ -142,7 +143,8 @@ Predictor::Logits Predictor::logits(const PredictRequest& request) {
   check_tokens(weights.config, rows);
   Logits result;
   result.model = &task;
-  result.labels = task.labels;
+  result.kind = &kind_named(version.provenance.order.task_kind);
+  if (version.provenance.report) result.threshold = version.provenance.report->threshold;
   result.tokens = static_cast<std::int64_t>(rows.ids.size());
   result.rows.resize(rows.size());
   std::vector<std::size_t> all(rows.size());

@@ -12,11 +12,13 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "trainer/bundle/export_adapterhub.h"
 #include "trainer/contract/prediction.h"
+#include "trainer/tasks/kind.h"
 #include "trainer/text/tokenizer.h"
 
 namespace graft {
@@ -47,8 +49,9 @@ class Predictor {
 
   struct Logits {
     const TaskModel* model = nullptr;  // until the next call
-    std::vector<std::string> labels;
-    std::vector<at::Tensor> rows;  // an input each, (classes)
+    const Kind* kind = nullptr;
+    std::optional<double> threshold;  // of multi_label
+    std::vector<at::Tensor> rows;     // an input each, (outputs)
     std::int64_t tokens = 0;
   };
 

@@ -201,34 +201,22 @@ std::vector<std::size_t> counts_of(std::span<const std::int32_t> ids, std::size_
   return counts;
 }
 
-std::string list_classes(const TaskPlan& plan, const std::vector<std::size_t>& ids) {
-  std::string list;
-  for (std::size_t i = 0; i < std::min(ids.size(), most_named); ++i)
-    list += (i > 0 ? ", " : "") + in_quotes(plan.labels[ids[i]]);
-  return list + (ids.size() > most_named ? ", …" : "");
-}
-
-void find_small_classes(const TaskPlan& plan, std::vector<DataNote>& notes) {
-  const auto training = counts_of(plan.training.class_ids, plan.labels.size());
-  const auto validation = counts_of(plan.validation.class_ids, plan.labels.size());
-  std::vector<std::size_t> small, unvalidated;
-  for (std::size_t id = 0; id < plan.labels.size(); ++id) {
-    if (training[id] + validation[id] < few_rows) small.push_back(id);
-    if (validation[id] == 0) unvalidated.push_back(id);
+// Of lists the single labels, an id for each time that one stands in a row.
+LabelColumn labels_of(const LabelColumn& column) {
+  if (column.form != TargetForm::label_list) return column;
+  std::map<std::string_view, std::vector<std::size_t>> sets;  // by label
+  for (std::size_t set = 0; set < column.labels.size(); ++set)
+    for (const std::string_view label : labels_of_set(column.labels[set]))
+      sets[label].push_back(set);
+  const auto rows = counts_of(column.ids, column.labels.size());
+  LabelColumn single;
+  for (const auto& [label, of_sets] : sets) {
+    std::size_t count = 0;
+    for (const std::size_t set : of_sets) count += rows[set];
+    single.ids.insert(single.ids.end(), count, static_cast<std::int32_t>(single.labels.size()));
+    single.labels.emplace_back(label);
   }
-  if (!small.empty())
-    notes.push_back({"warn", "Classes with fewer than five rows: " + std::to_string(small.size()) +
-                                 " of " + std::to_string(plan.labels.size()) + " (" +
-                                 list_classes(plan, small) +
-                                 "); they are trained on all the same."});
-  if (plan.validation.rows.empty())
-    notes.push_back({"warn",
-                     "There is no validation row: the last epoch is kept, and there are no "
-                     "validation numbers."});
-  else if (!unvalidated.empty())
-    notes.push_back(
-        {"warn", "Classes without a validation row: " + std::to_string(unvalidated.size()) + " (" +
-                     list_classes(plan, unvalidated) + "); validation says nothing of them."});
+  return single;
 }
 
 void take_notes(const TokenizedFile& file, const std::string& name, std::vector<DataNote>& notes) {
@@ -239,7 +227,7 @@ void take_notes(const TokenizedFile& file, const std::string& name, std::vector<
 
 std::vector<DataNote> find_in_data(const TokenizedFile& training, const std::string& training_name,
                                    const TokenizedFile* validation,
-                                   const std::string& validation_name, const TaskPlan& plan) {
+                                   const std::string& validation_name) {
   std::vector<DataNote> notes;
   take_notes(training, training_name, notes);
   find_repeated(training, training_name, notes);
@@ -250,10 +238,11 @@ std::vector<DataNote> find_in_data(const TokenizedFile& training, const std::str
     find_wordless(*validation, validation_name, notes);
     find_shared(training, *validation, validation_name, training_name, notes);
   }
-  const auto counts = counts_of(training.labels.ids, training.labels.labels.size());
-  find_missing_words(training.labels, counts, training_name, notes);
-  find_alike(training.labels, counts, training_name, notes);
-  find_small_classes(plan, notes);
+  if (training.labels.form == TargetForm::score) return notes;
+  const LabelColumn single = labels_of(training.labels);
+  const auto counts = counts_of(single.ids, single.labels.size());
+  find_missing_words(single, counts, training_name, notes);
+  find_alike(single, counts, training_name, notes);
   return notes;
 }
 

@@ -1,5 +1,5 @@
 // What of a lane's data is no fault but deserves a word before training starts: rows twice, one
-// text under two labels, rows in both files, small classes, labels that look alike, are the same
+// text under two labels, rows in both files, labels that look alike, are the same
 // number or a word for a missing value. With counts.
 // Works on hashes of texts, not on texts. No state: any thread may call.
 #pragma once
@@ -12,11 +12,9 @@
 
 namespace graft {
 
-inline constexpr std::size_t few_rows = 5;  // of a class: fewer are told
-
 // validation: nullptr where rows are split off. The messages name the files.
 std::vector<DataNote> find_in_data(const TokenizedFile& training, const std::string& training_name,
                                    const TokenizedFile* validation,
-                                   const std::string& validation_name, const TaskPlan& plan);
+                                   const std::string& validation_name);
 
 }  // namespace graft

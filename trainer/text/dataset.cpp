@@ -22,7 +22,7 @@ std::string describe(const std::string& file_name, std::int64_t line, const std:
   return place + ": " + problem;
 }
 
-void read_text(std::string_view text, const DataFile& file, RowCollector& rows) {
+void read_text(std::string_view text, const DataFile& file, TaskKind kind, RowCollector& rows) {
   DecodedData decoded;
   decode_data(text, max_decoded_bytes, false, decoded);
   if (!decoded.problem.empty()) rows.fail(0, {"", decoded.problem});
@@ -32,72 +32,14 @@ void read_text(std::string_view text, const DataFile& file, RowCollector& rows) 
   if (text.empty()) rows.fail(0, {"", "the file is empty; upload one with rows"});
   const std::optional<DataFormat> format = data_format_of(file.name);
   if (format == DataFormat::jsonl) {
-    read_jsonl(text, offset, rows);
+    read_jsonl(text, offset, kind, rows);
   } else if (format) {
-    read_separated(text, offset, *format, rows);
+    read_separated(text, offset, *format, kind, rows);
   } else {
     rows.fail(0, {"",
                   "the name tells no known format; it must end in .jsonl, .csv or .tsv, with or "
                   "without .gz"});
   }
-}
-
-void check_labels(const std::vector<std::string>& labels, const std::string& file_name) {
-  const auto fail = [&](const std::string& problem) {
-    throw DataError(FileRole::training, file_name, 0, "label", problem);
-  };
-  if (labels.size() < 2) {
-    fail("every row has the label \"" + labels.front() +
-         "\"; a task needs rows of at least two labels");
-  }
-  if (labels.size() > max_classes) {
-    fail("the rows have " + std::to_string(labels.size()) + " different labels, more than " +
-         std::to_string(max_classes) + "; is the label really the name of a class?");
-  }
-}
-
-// The training label that an unknown one may have meant: the same but for case, or the same number.
-std::string meant_label(const std::string& label, const std::vector<std::string>& labels) {
-  const auto number = number_of(label);
-  for (const std::string& known : labels)
-    if (column_name(known) == column_name(label) || (number && number_of(known) == number))
-      return "; they have \"" + known + "\", write it so";
-  return "; remove the row or add training rows with this label";
-}
-
-// Class ids of the rows of a validation file, whose labels the training rows must know.
-std::vector<std::int32_t> known_class_ids(const LabelColumn& validation, const std::string& name,
-                                          const std::vector<std::string>& labels) {
-  std::vector<std::int32_t> class_of;  // of each of the file's own labels; -1: unknown
-  for (const std::string& label : validation.labels) {
-    const auto found = std::lower_bound(labels.begin(), labels.end(), label);
-    const bool known = found != labels.end() && *found == label;
-    class_of.push_back(known ? static_cast<std::int32_t>(found - labels.begin()) : -1);
-  }
-  std::vector<std::int32_t> ids;
-  ids.reserve(validation.ids.size());
-  FaultList faults(FileRole::validation, name);
-  for (std::size_t row = 0; row < validation.ids.size(); ++row) {
-    const auto own = static_cast<std::size_t>(validation.ids[row]);
-    const std::string& label = validation.labels[own];
-    if (class_of[own] < 0 && faults.full())
-      faults.add(validation.lines[row], {});
-    else if (class_of[own] < 0)
-      faults.add(validation.lines[row],
-                 {"label", "the label \"" + label + "\" is on no training row" +
-                               meant_label(label, labels)});
-    ids.push_back(class_of[own]);
-  }
-  faults.throw_if_any();
-  return ids;
-}
-
-void check_pairs(const LabelColumn& validation, const std::string& name, bool pairs) {
-  if (validation.pairs == pairs) return;
-  throw DataError(FileRole::validation, name, validation.lines.front(), "text_pair",
-                  std::string(pairs ? "the row is no pair of texts, the training rows are"
-                                    : "the row is a pair of texts, the training rows are not") +
-                      "; both files need the same members or columns");
 }
 
 }  // namespace
@@ -121,17 +63,17 @@ std::string DataError::param() const {
 
 // ---- Files, tasks and splits -------------------------------------------------------------------
 
-std::vector<Row> read_rows(const DataFile& file, FileRole role) {
-  return read_data(file, role).rows;
+std::vector<Row> read_rows(const DataFile& file, FileRole role, TaskKind kind) {
+  return read_data(file, role, kind).rows;
 }
 
-DataRows read_data(const DataFile& file, FileRole role) {
+DataRows read_data(const DataFile& file, FileRole role, TaskKind kind) {
   RowCollector rows(role, file.name);
   try {
     const MappedFile mapped(file.path);
     mapped.expect_sequential_reading();
     if (mapped.size() == 0) rows.fail(0, {"", "the file is empty; upload one with rows"});
-    read_text(mapped.text(), file, rows);
+    read_text(mapped.text(), file, kind, rows);
   } catch (const MappedFileError& error) {
     log_error(file.name + ": " + error.what());
     throw DataError(role, file.name, 0, "", "the stored file is gone; upload it again");
@@ -139,7 +81,8 @@ DataRows read_data(const DataFile& file, FileRole role) {
   return rows.finish();
 }
 
-LabelColumn label_column(const std::vector<Row>& rows) {
+LabelColumn label_column(const DataRows& data) {
+  const std::vector<Row>& rows = data.rows;
   LabelColumn column;
   std::vector<std::string_view> all;
   all.reserve(rows.size());
@@ -153,41 +96,9 @@ LabelColumn label_column(const std::vector<Row>& rows) {
     column.lines.push_back(row.line);
   }
   column.pairs = !rows.empty() && rows.front().text_pair.has_value();
+  column.form = data.form;
+  column.fraction_line = data.fraction_line;
   return column;
-}
-
-TaskPlan plan_task(const LabelColumn& training, const std::string& training_name,
-                   const LabelColumn* validation, const std::string& validation_name,
-                   double validation_fraction, std::uint64_t seed) {
-  check_labels(training.labels, training_name);
-  TaskPlan plan;
-  plan.labels = training.labels;
-  const auto choose_rows = [](std::span<const std::int32_t> class_ids,
-                              std::span<const std::size_t> rows) {
-    ChosenRows chosen;
-    for (const std::size_t row : rows) {
-      chosen.rows.push_back(static_cast<std::uint32_t>(row));
-      chosen.class_ids.push_back(class_ids[row]);
-    }
-    return chosen;
-  };
-  const auto choose_all = [](std::span<const std::int32_t> class_ids) {
-    ChosenRows chosen;
-    chosen.rows.resize(class_ids.size());
-    std::iota(chosen.rows.begin(), chosen.rows.end(), 0U);
-    chosen.class_ids.assign(class_ids.begin(), class_ids.end());
-    return chosen;
-  };
-  if (validation != nullptr) {
-    check_pairs(*validation, validation_name, training.pairs);
-    plan.training = choose_all(training.ids);
-    plan.validation = choose_all(known_class_ids(*validation, validation_name, plan.labels));
-  } else {
-    const Split split = split_validation(training.ids, validation_fraction, seed);
-    plan.training = choose_rows(training.ids, split.training);
-    plan.validation = choose_rows(training.ids, split.validation);
-  }
-  return plan;
 }
 
 Split split_validation(std::span<const std::int32_t> class_ids, double fraction,

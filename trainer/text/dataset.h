@@ -41,8 +41,10 @@ class DataError : public std::runtime_error {
 struct Row {
   std::string text;
   std::optional<std::string> text_pair;  // of all rows of a file or of none
-  std::string label;                     // integers in decimal, booleans as true and false
-  std::int64_t line = 0;                 // where the row began
+  // Integers in decimal, booleans as true and false, scores as they are written; of a list the
+  // different labels by their order, joined (labels_of_set).
+  std::string label;
+  std::int64_t line = 0;  // where the row began
 };
 
 // What a customer should know of a file that was read: the message begins with a capital letter and
@@ -55,42 +57,27 @@ struct DataNote {
 struct DataRows {
   std::vector<Row> rows;
   std::vector<DataNote> notes;
+  TargetForm form = TargetForm::label;
+  std::int64_t fraction_line = 0;  // the first with a fractional number for a label; 0: none
 };
 
 // Rows in file order. The suffix of file.name picks the format (.jsonl .ndjson .json .csv .tsv).
 // Memory: the rows, not the file. Throws DataError; a file that cannot be opened is one, too.
-DataRows read_data(const DataFile& file, FileRole role);
-std::vector<Row> read_rows(const DataFile& file, FileRole role);  // the rows alone
+// kind: which members hold what is to be learned; automatic: those that are there.
+DataRows read_data(const DataFile& file, FileRole role, TaskKind kind = TaskKind::automatic);
+std::vector<Row> read_rows(const DataFile& file, FileRole role,
+                           TaskKind kind = TaskKind::automatic);  // the rows alone
 
-// The labels of a file, apart from its texts.
+// What is to be learned of a file's rows, apart from their texts.
 struct LabelColumn {
-  std::vector<std::string> labels;  // sorted by bytes, each once
+  std::vector<std::string> labels;  // as rows have them; sorted by bytes, each once
   std::vector<std::int32_t> ids;    // (rows) index into labels
   std::vector<std::int64_t> lines;  // (rows) where each began
   bool pairs = false;               // the rows have a text_pair
+  TargetForm form = TargetForm::label;
+  std::int64_t fraction_line = 0;  // as of DataRows
 };
-LabelColumn label_column(const std::vector<Row>& rows);
-
-// Rows of a file by their places in it.
-struct ChosenRows {
-  std::vector<std::uint32_t> rows;
-  std::vector<std::int32_t> class_ids;  // (rows)
-};
-
-// Which rows train and which validate, without their texts. Where there is a validation file its
-// rows validate, else split_validation() chooses among the training rows.
-struct TaskPlan {
-  std::vector<std::string> labels;  // in class-id order: the training file's
-  ChosenRows training;
-  ChosenRows validation;  // of the validation file, where there is one
-};
-
-// validation: nullptr where there is no such file. Throws DataError where there are fewer labels
-// than two or too many, a validation label is unknown to training, or only one of the files has
-// pairs.
-TaskPlan plan_task(const LabelColumn& training, const std::string& training_name,
-                   const LabelColumn* validation, const std::string& validation_name,
-                   double validation_fraction, std::uint64_t seed);
+LabelColumn label_column(const DataRows& data);
 
 // Indices into class_ids, ascending, each index in exactly one list.
 struct Split {

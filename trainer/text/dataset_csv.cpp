@@ -10,6 +10,20 @@
 namespace graft {
 namespace {
 
+// A list in one field: `;` or `|` between its labels, nothing for none.
+std::optional<RowFault> read_labels(std::string_view field, const SeparatedHeader& header,
+                                    Row& row) {
+  std::vector<std::string> labels;
+  while (!field.empty()) {
+    const std::size_t end = std::min(field.find_first_of(";|"), field.size());
+    labels.emplace_back(trim(field.substr(0, end)));
+    if (auto bad = check_label(labels.back(), header.shape.label)) return bad;
+    field.remove_prefix(std::min(end + 1, field.size()));
+  }
+  row.label = join_labels(std::move(labels));
+  return check_row(row, header.shape);
+}
+
 std::optional<RowFault> read_row(SeparatedRecord& record, const SeparatedHeader& header, Row& row) {
   if (record.fields.size() != header.columns) {
     const std::size_t fields = record.fields.size();
@@ -23,7 +37,9 @@ std::optional<RowFault> read_row(SeparatedRecord& record, const SeparatedHeader&
   row.line = record.line;
   row.text = std::move(record.fields[header.text]);
   if (!header.shape.pair.empty()) row.text_pair = std::move(record.fields[header.pair]);
-  row.label = trim(record.fields[header.label]);
+  const std::string_view field = trim(record.fields[header.label]);
+  if (header.shape.form == TargetForm::label_list) return read_labels(field, header, row);
+  row.label = field;
   return check_row(row, header.shape);
 }
 
@@ -67,8 +83,8 @@ std::optional<RowFault> check_quotation(const SeparatedRecord& record,
 }  // namespace
 
 void read_separated(std::string_view text, std::size_t file_offset, DataFormat format,
-                    RowCollector& rows) {
-  const auto read = read_separated_header(text, format);
+                    TaskKind kind, RowCollector& rows) {
+  const auto read = read_separated_header(text, format, kind);
   SeparatedRecord record;
   if (const auto* fault = std::get_if<HeaderFault>(&read)) {
     SeparatedReader first(text, '\n');  // bytes that are no text say more than missing columns
@@ -77,6 +93,7 @@ void read_separated(std::string_view text, std::size_t file_offset, DataFormat f
     rows.fail(fault->line, {fault->member, fault->problem});
   }
   const auto& header = std::get<SeparatedHeader>(read);
+  rows.set_form(header.shape.form);
   const char usual = format == DataFormat::tsv ? '\t' : ',';
   if (header.separator != usual)
     rows.note({"info", "Columns were read as separated by " + separator_name(header.separator) +

@@ -57,6 +57,50 @@ std::optional<RowFault> read_label(const JsonRow& row, std::string_view name, st
   return std::nullopt;
 }
 
+// Any number, or one in quotes; what is none is said by the kind that learns it.
+std::optional<RowFault> read_score(const JsonRow& row, std::string_view name, std::string& score) {
+  const Json* value = find_member(row.object, name);
+  const auto fault = [&](const std::string& problem) {
+    return RowFault{std::string(name), "member " + in_quotes(name) + problem};
+  };
+  if (value == nullptr) return absent_member(row.object, name, "every row needs a score");
+  if (value->is_string()) {
+    score = trim(value->get_ref<const std::string&>());
+  } else if (value->is_number_float()) {
+    score = row.long_numbers.at(std::string(name));
+  } else if (value->is_number()) {
+    score = value->dump();
+  } else {
+    return fault(" is " + kind_of(*value) + "; a score is a number");
+  }
+  return std::nullopt;
+}
+
+// The elements of a list, or one label alone; checked here, since joined they hold a separator.
+std::optional<RowFault> read_labels(const JsonRow& row, std::string_view name,
+                                    std::string& joined) {
+  const Json* value = find_member(row.object, name);
+  const auto fault = [&](const std::string& problem) {
+    return RowFault{std::string(name), "member " + in_quotes(name) + problem};
+  };
+  if (value == nullptr)
+    return absent_member(row.object, name, "every row needs a list of labels, which may be empty");
+  std::vector<std::string> labels;
+  const Json alone = Json::array({*value});
+  for (const Json& element : value->is_array() ? *value : alone) {
+    if (element.is_string())
+      labels.emplace_back(trim(element.get_ref<const std::string&>()));
+    else if (element.is_number_integer() || element.is_boolean())
+      labels.push_back(element.dump());
+    else
+      return fault(" holds " + kind_of(element) +
+                   "; it is a list of labels, which are strings or integers, and may be empty");
+    if (auto bad = check_label(labels.back(), name)) return bad;
+  }
+  joined = join_labels(std::move(labels));
+  return std::nullopt;
+}
+
 // ---- OpenAI's messages -------------------------------------------------------------------------
 
 // A message's content: a string, or a list of parts of type "text".
@@ -137,6 +181,8 @@ class MessagesReader {
 
 class JsonlReader {
  public:
+  explicit JsonlReader(TaskKind kind) : kind_(kind) {}
+
   std::optional<RowFault> read(std::string_view line, Row& row) {
     auto read = read_json_row(line);
     if (auto* fault = std::get_if<RowFault>(&read)) return std::move(*fault);
@@ -159,6 +205,9 @@ class JsonlReader {
   // Of the row that was read last.
   bool trimmed = false;    // blanks were removed from its label
   bool discarded = false;  // a member may say that it is not to be used
+  bool fraction = false;   // its label is a fractional number
+
+  TargetForm form() const { return shape_ ? shape_->form : TargetForm::label; }
 
  private:
   // `Label` beside `label`: which is meant?
@@ -177,7 +226,8 @@ class JsonlReader {
     shape_ = find_member(object, "messages") != nullptr
                  ? messages_shape
                  : find_shape(
-                       [&](std::string_view name) { return find_member(object, name) != nullptr; });
+                       [&](std::string_view name) { return find_member(object, name) != nullptr; },
+                       kind_);
     if (shape_) return std::nullopt;
     return no_text_member(object);
   }
@@ -200,25 +250,40 @@ class JsonlReader {
     if (!shape_->pair.empty()) {
       if (auto fault = read_text(object, shape_->pair, row.text_pair.emplace())) return fault;
     } else if (const auto other = find_shape(
-                   [&](std::string_view name) { return find_member(object, name) != nullptr; });
+                   [&](std::string_view name) { return find_member(object, name) != nullptr; },
+                   kind_);
                other && !other->pair.empty()) {
       return RowFault{std::string(other->pair), "member " + in_quotes(other->pair) +
                                                     " makes this row a pair, the first row is none;"
                                                     " either all rows are pairs or none"};
     }
-    if (auto fault = read_label(json, shape_->label, row.label)) return fault;
-    return std::nullopt;
+    switch (shape_->form) {
+      case TargetForm::label:
+        break;
+      case TargetForm::label_list:
+        return read_labels(json, shape_->label, row.label);
+      case TargetForm::score:
+        return read_score(json, shape_->label, row.label);
+    }
+    const Json* label = find_member(object, shape_->label);
+    // Where any kind is meant, fractions are scores if all rows have numbers.
+    if (kind_ == TaskKind::automatic && label != nullptr && label->is_number_float()) {
+      fraction = true;
+      return read_score(json, shape_->label, row.label);
+    }
+    return read_label(json, shape_->label, row.label);
   }
 
+  TaskKind kind_;
   std::optional<RowShape> shape_;
   MessagesReader messages_;
 };
 
 }  // namespace
 
-void read_jsonl(std::string_view text, std::size_t file_offset, RowCollector& rows) {
+void read_jsonl(std::string_view text, std::size_t file_offset, TaskKind kind, RowCollector& rows) {
   if (auto array = array_over_file(text, rows.file_name())) rows.fail(0, {"", *std::move(array)});
-  JsonlReader reader;
+  JsonlReader reader(kind);
   std::int64_t line_number = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     ++line_number;
@@ -234,16 +299,18 @@ void read_jsonl(std::string_view text, std::size_t file_offset, RowCollector& ro
     Row row;
     row.line = line_number;
     std::optional<RowFault> fault = find_bad_bytes(line, offset);
-    reader.trimmed = reader.discarded = false;
+    reader.trimmed = reader.discarded = reader.fraction = false;
     if (!fault) fault = reader.read(line, row);
     if (reader.trimmed) rows.count_trimmed_label(line_number);
     if (reader.discarded) rows.count_discarded(line_number);
+    if (reader.fraction) rows.count_fraction(line_number);
     if (fault) {
       rows.add_fault(line_number, *std::move(fault));
     } else {
       rows.add(std::move(row));
     }
   }
+  rows.set_form(reader.form());
 }
 
 }  // namespace graft

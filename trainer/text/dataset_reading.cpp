@@ -99,7 +99,7 @@ DataRows RowCollector::finish() {
   tell_if_many(tags_, "Rows with HTML tags (such as <br />)");
   tell("warn", damaged_,
        "Rows with characters that an earlier conversion damaged (such as U+FFFD or \u00C3\u00A9)");
-  return {std::move(rows_), std::move(notes_)};
+  return {std::move(rows_), std::move(notes_), form_, fractions_.first_line};
 }
 
 void RowCollector::fail(std::int64_t line, const RowFault& fault) const {
@@ -125,6 +125,43 @@ std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset
   return std::nullopt;
 }
 
+// One label, or a score as it is written.
+std::optional<RowFault> check_label(std::string_view label, std::string_view member) {
+  const auto fault = [member](const std::string& problem) {
+    const std::string name(member);
+    return RowFault{name, "\"" + name + "\" " + problem};
+  };
+  if (trim(label).empty()) return fault("is empty; every row needs a label");
+  if (label.size() > max_label_bytes) {
+    return fault("is a label of " + std::to_string(label.size()) +
+                 " bytes; a label is the name of a class, at most " +
+                 std::to_string(max_label_bytes) + " bytes long");
+  }
+  for (std::size_t position = 0; position < label.size();) {
+    const char32_t point = next_code_point(label, position);
+    if (point < 0x20 || point == 0x7F)
+      return fault("holds the control character " + code_point_name(point) +
+                   (point == U'\n' || point == U'\r' ? " (a line end)" : "") +
+                   "; remove it, a label is one line of visible characters");
+    if (is_invisible(point))
+      return fault("holds the character " + code_point_name(point) + ", which is invisible" +
+                   (changes_direction(point) ? " and changes the direction of writing" : "") +
+                   "; remove it, or labels that look alike are different classes");
+  }
+  return std::nullopt;
+}
+
+std::string join_labels(std::vector<std::string> labels) {
+  std::sort(labels.begin(), labels.end());
+  labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
+  std::string joined;
+  for (const std::string& label : labels) {
+    if (!joined.empty()) joined += label_separator;
+    joined += label;
+  }
+  return joined;
+}
+
 std::optional<RowFault> check_row(const Row& row, const RowShape& shape) {
   const auto fault = [](std::string_view member, const std::string& problem) {
     const std::string name(member);
@@ -134,30 +171,15 @@ std::optional<RowFault> check_row(const Row& row, const RowShape& shape) {
   if (row.text_pair && trim(*row.text_pair).empty()) {
     return fault(shape.pair, "is empty; every row needs both texts");
   }
-  if (trim(row.label).empty()) return fault(shape.label, "is empty; every row needs a label");
-  if (row.label.size() > max_label_bytes) {
-    return fault(shape.label, "is a label of " + std::to_string(row.label.size()) +
-                                  " bytes; a label is the name of a class, at most " +
-                                  std::to_string(max_label_bytes) + " bytes long");
-  }
   for (const auto& [member, text] :
        {std::pair(shape.text, std::string_view(row.text)),
         std::pair(shape.pair,
                   row.text_pair ? std::string_view(*row.text_pair) : std::string_view())})
     if (text.find('\0') != text.npos)
       return fault(member, "holds NUL (\\u0000), which no text has; remove it");
-  for (std::size_t position = 0; position < row.label.size();) {
-    const char32_t point = next_code_point(row.label, position);
-    if (point < 0x20 || point == 0x7F)
-      return fault(shape.label, "holds the control character " + code_point_name(point) +
-                                    (point == U'\n' || point == U'\r' ? " (a line end)" : "") +
-                                    "; remove it, a label is one line of visible characters");
-    if (is_invisible(point))
-      return fault(shape.label,
-                   "holds the character " + code_point_name(point) + ", which is invisible" +
-                       (changes_direction(point) ? " and changes the direction of writing" : "") +
-                       "; remove it, or labels that look alike are different classes");
-  }
+  if (shape.form != TargetForm::label_list) return check_label(row.label, shape.label);
+  for (const std::string_view label : labels_of_set(row.label))
+    if (auto bad = check_label(label, shape.label)) return bad;
   return std::nullopt;
 }
 

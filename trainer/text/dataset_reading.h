@@ -17,6 +17,11 @@ namespace graft {
 // Byte offset of the first byte that is not UTF-8, or of a NUL.
 std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset_in_file);
 
+std::optional<RowFault> check_label(std::string_view label, std::string_view member);
+
+// Labels as a row has them: trimmed, each once, in their order, joined.
+std::string join_labels(std::vector<std::string> labels);
+
 // A finished row's own checks: something in text, pair and label; a label that fits in a list.
 std::optional<RowFault> check_row(const Row& row, const RowShape& shape);
 
@@ -51,6 +56,9 @@ class RowCollector {
   const std::string& file_name() const { return file_name_; }
   // A row that says of itself that it may be discarded.
   void count_discarded(std::int64_t line) { discarded_.add(line); }
+  void set_form(TargetForm form) { form_ = form; }
+  // A label that JSON has as a fractional number.
+  void count_fraction(std::int64_t line) { fractions_.add(line); }
   void count_trimmed_label(std::int64_t line) { trimmed_labels_.add(line); }
   // A row whose quotation runs over line ends; doubtful: each of its lines might be a row.
   void count_long_quotation(std::int64_t line, bool doubtful);
@@ -73,13 +81,14 @@ class RowCollector {
   std::vector<Row> rows_;
   std::vector<DataNote> notes_;
   Tally trimmed_labels_, long_quotations_, doubtful_quotations_, discarded_;
-  Tally missing_texts_, entities_, tags_, damaged_;
+  Tally missing_texts_, entities_, tags_, damaged_, fractions_;
+  TargetForm form_ = TargetForm::label;
   FaultList faults_;
 };
 
 // The whole file without its byte order mark; file_offset: bytes cut off before `text`.
-void read_jsonl(std::string_view text, std::size_t file_offset, RowCollector& rows);
+void read_jsonl(std::string_view text, std::size_t file_offset, TaskKind kind, RowCollector& rows);
 void read_separated(std::string_view text, std::size_t file_offset, DataFormat format,
-                    RowCollector& rows);
+                    TaskKind kind, RowCollector& rows);
 
 }  // namespace graft

@@ -18,12 +18,14 @@ constexpr std::size_t stop_every = 256;  // rows
 
 struct Header {
   std::array<char, 8> magic{'G', 'R', 'A', 'F', 'T', 'T', 'O', 'K'};
-  std::uint64_t format_version = 2;
+  std::uint64_t format_version = 3;
   std::uint64_t rows = 0, tokens = 0;
   std::uint64_t label_bytes = 0;  // labels, each with a line end behind it
   std::uint64_t note_bytes = 0;   // notes, each a level, a tab, a message and a line end
   std::int32_t largest_id = -1;
-  std::uint32_t pairs = 0;
+  std::uint16_t pairs = 0;
+  std::uint16_t form = 0;          // of the labels
+  std::int64_t fraction_line = 0;  // as of DataRows
   std::array<char, 64> key{};
   std::array<char, 64> sha256{};  // of the whole file with these bytes zero
 };
@@ -105,7 +107,7 @@ std::optional<std::string> write_tokenized_file(const DataRows& data, const Toke
     truncated.push_back(encoding.truncated ? 1 : 0);
     hashes.push_back(text_hash(row));
   }
-  const LabelColumn labels = label_column(rows);
+  const LabelColumn labels = label_column(data);
   std::string names;
   for (const std::string& label : labels.labels) names += label + '\n';
   std::string notes;
@@ -119,6 +121,8 @@ std::optional<std::string> write_tokenized_file(const DataRows& data, const Toke
   header.largest_id =
       tokens.ids.empty() ? -1 : *std::max_element(tokens.ids.begin(), tokens.ids.end());
   header.pairs = labels.pairs ? 1 : 0;
+  header.form = static_cast<std::uint16_t>(labels.form);
+  header.fraction_line = labels.fraction_line;
   std::copy_n(key.begin(), std::min(key.size(), header.key.size()), header.key.begin());
 
   std::string bytes(sizeof header, '\0');
@@ -163,6 +167,8 @@ TokenizedFile view_tokenized_file(std::string_view bytes, std::string_view key,
   file.truncated = take<std::uint8_t>(bytes, header.rows);
   file.largest_id = header.largest_id;
   file.labels.pairs = header.pairs != 0;
+  file.labels.form = static_cast<TargetForm>(header.form);
+  file.labels.fraction_line = header.fraction_line;
   file.labels.lines.assign(lines.begin(), lines.end());
   file.labels.ids.assign(label_ids.begin(), label_ids.end());
   for (const std::string_view label : lines_of(bytes.substr(0, header.label_bytes)))

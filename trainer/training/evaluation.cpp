@@ -7,8 +7,6 @@
 #include <numeric>
 #include <span>
 
-#include "trainer/tasks/metrics.h"
-
 namespace graft {
 namespace {
 
@@ -65,13 +63,18 @@ void make_room(EvaluationStates& states, const BackboneConfig& config, const Tas
 
 }  // namespace
 
-Metrics evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
-                 const LaneData& data, EvaluationStates& states,
-                 const std::function<void()>& after_batch) {
-  if (data.rows.size() == 0) return {};
-  make_room(states, backbone.config, model, data.rows);
+std::optional<Measured> evaluate(const BackboneWeights& backbone, ThreadPool& threads,
+                                 const LaneTask& task, const TaskModel& trained,
+                                 std::span<const std::int32_t> training, const LaneData& data,
+                                 EvaluationStates& states,
+                                 const std::function<void()>& after_batch) {
+  if (data.rows.size() == 0) return std::nullopt;
+  make_room(states, backbone.config, trained, data.rows);
   const at::NoGradGuard no_gradients;
-  std::vector<std::int64_t> predicted(data.rows.size());
+  TaskModel model = trained;
+  model.head = task.kind->answering_head(trained.head, task.targets);
+  const std::size_t outputs = model.labels.size();
+  std::vector<float> scores(data.rows.size() * outputs);
   std::vector<double> losses(data.rows.size());
   for (const auto& batch : evaluation_batches(data.rows)) {
     const std::vector<std::span<const std::size_t>> parts = parts_of(batch, data.rows);
@@ -83,17 +86,18 @@ Metrics evaluate(const BackboneWeights& backbone, ThreadPool& threads, const Tas
       const auto logits = logits_of_rows(backbone, model, {&data.rows, parts[part]}, kept);
       for (std::size_t i = 0; i < logits.size(); ++i) {
         const std::size_t row = parts[part][i];
-        const at::Tensor target = at::full({1}, data.class_ids[row], at::kLong);
-        losses[row] = head_loss(model.head, logits[i].unsqueeze(0), target).item<double>();
-        predicted[row] = best_class(class_scores(model.head, logits[i]));
+        losses[row] = task.kind->row_loss(logits[i], task.targets, data.targets[row]);
+        const std::vector<float> own = task.kind->scores(logits[i]);
+        std::copy(own.begin(), own.end(), scores.begin() + static_cast<long>(row * outputs));
       }
     });
     after_batch();
   }
+  Measured measured =
+      task.kind->measure({task.targets, training, data.targets, model.labels, scores});
   const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);
-  Metrics metrics = classification_metrics(predicted, data.class_ids);
-  metrics.set("valid_loss", loss / static_cast<double>(data.rows.size()));
-  return metrics;
+  measured.metrics.set("valid_loss", loss / static_cast<double>(data.rows.size()));
+  return measured;
 }
 
 }  // namespace graft

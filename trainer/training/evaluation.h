@@ -5,19 +5,27 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <vector>
 
-#include "trainer/contract/metrics.h"
 #include "trainer/fast/thread_pool.h"
 #include "trainer/model/backbone.h"
 #include "trainer/model/task_model.h"
+#include "trainer/tasks/kind.h"
 #include "trainer/text/tokenized_rows.h"
 
 namespace graft {
 
 struct LaneData {
   TokenizedRows rows;
-  std::vector<std::int64_t> class_ids;  // (rows)
+  std::vector<std::int32_t> targets;  // (rows) places in the lane's targets
+};
+
+// What is learned of a lane's rows.
+struct LaneTask {
+  const Kind* kind = nullptr;
+  Targets targets;
 };
 
 // States behind a lane's frozen layers, by validation row: what later evaluations begin with.
@@ -27,10 +35,12 @@ struct EvaluationStates {
 
 // Without dropout, and row by row with the arithmetic that answers predictions: whoever predicts
 // the rows with this model gets the same numbers, whatever the number of threads and the precision
-// of training. Nothing for no rows. Calls after_batch() between batches, so that a long evaluation
-// is no silence.
-Metrics evaluate(const BackboneWeights& backbone, ThreadPool& threads, const TaskModel& model,
-                 const LaneData& data, EvaluationStates& states,
-                 const std::function<void()>& after_batch);
+// of training. nullopt for no rows. Calls after_batch() between batches, so that a long evaluation
+// is no silence. model: as it is trained; training: its rows' targets.
+std::optional<Measured> evaluate(const BackboneWeights& backbone, ThreadPool& threads,
+                                 const LaneTask& task, const TaskModel& model,
+                                 std::span<const std::int32_t> training, const LaneData& data,
+                                 EvaluationStates& states,
+                                 const std::function<void()>& after_batch);
 
 }  // namespace graft

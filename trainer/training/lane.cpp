@@ -4,6 +4,8 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 #include "trainer/model/token_bounds.h"
 #include "trainer/text/data_findings.h"
@@ -16,7 +18,7 @@ namespace {
 
 LaneData choose(const TokenizedFile& file, ChosenRows chosen) {
   LaneData data;
-  data.class_ids.assign(chosen.class_ids.begin(), chosen.class_ids.end());
+  data.targets = std::move(chosen.targets);
   data.rows = file.choose(std::move(chosen.rows));
   return data;
 }
@@ -80,25 +82,41 @@ double Lane::learning_rate() const {
                           order.learning_rate);
 }
 
+double Lane::accuracy_of(const StepSums& sums) const {
+  return task.kind->knows_right() ? sums.accuracy() : std::numeric_limits<double>::quiet_NaN();
+}
+
 std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneConfig& config,
                                          TokenCache& tokens, const std::function<bool()>& stop) {
   check_order(order, config);
-  const auto training = tokens.get(order.training_file, FileRole::training, order.max_length, stop);
+  const auto training =
+      tokens.get(order.training_file, FileRole::training, order.max_length, stop, order.task_kind);
   if (!training) return std::nullopt;
   check_tokens(*training, order.training_file, FileRole::training, config);
   std::shared_ptr<const TokenizedFile> validation;
   if (order.validation_file) {
-    validation = tokens.get(*order.validation_file, FileRole::validation, order.max_length, stop);
+    validation = tokens.get(*order.validation_file, FileRole::validation, order.max_length, stop,
+                            order.task_kind);
     if (!validation) return std::nullopt;
     check_tokens(*validation, *order.validation_file, FileRole::validation, config);
   }
-  TaskPlan plan = plan_task(
-      training->labels, order.training_file.name, validation ? &validation->labels : nullptr,
-      validation ? order.validation_file->name : "", order.validation_fraction, order.seed);
+  const bool asked = order.task_kind != TaskKind::automatic;
+  const Kind& kind = kind_named(asked ? order.task_kind : recognize_kind(training->labels));
+  const std::string validation_name = validation ? order.validation_file->name : "";
+  TaskPlan plan = kind.plan({training->labels, order.training_file.name,
+                             validation ? &validation->labels : nullptr, validation_name,
+                             order.validation_fraction, order.seed});
   LaneInput input;
+  input.task = {&kind, std::move(plan.targets)};
   input.shape = training->labels.pairs ? InputShape::pair : InputShape::text;
-  input.notes = find_in_data(*training, order.training_file.name, validation.get(),
-                             validation ? order.validation_file->name : "", plan);
+  if (!asked && kind.name() != TaskKind::classification)
+    input.notes.push_back({"info", "The rows have " + std::string(words_of(training->labels.form)) +
+                                       ": they are learned as task_kind \"" +
+                                       std::string(to_string(kind.name())) + "\"."});
+  for (DataNote& note :
+       find_in_data(*training, order.training_file.name, validation.get(), validation_name))
+    input.notes.push_back(std::move(note));
+  std::move(plan.notes.begin(), plan.notes.end(), std::back_inserter(input.notes));
   input.labels = std::move(plan.labels);
   input.training = choose(*training, std::move(plan.training));
   input.validation = choose(validation ? *validation : *training, std::move(plan.validation));
@@ -111,6 +129,8 @@ std::unique_ptr<Lane> build_lane(int index, const LaneOrder& order, const Backbo
   lane->index = index;
   lane->order = order;
   lane->shape = input.shape;
+  lane->task = std::move(input.task);
+  lane->order.task_kind = lane->task.kind->name();
   lane->training = std::move(input.training);
   lane->validation = std::move(input.validation);
   lane->training_tokens = lane->training.rows.tokens();

@@ -43,7 +43,8 @@ struct StepSums : StepTotals {
 
 struct BestEpoch {
   EpochEnded numbers;
-  at::Tensor tensors;  // AdamW::snapshot()
+  at::Tensor tensors;                // AdamW::snapshot()
+  std::optional<TaskReport> report;  // none without validation rows, and behind a checkpoint
 };
 
 struct Lane {
@@ -51,6 +52,7 @@ struct Lane {
   std::string identity;  // hash of lane_identity(), for checkpoints
   LaneOrder order;
   InputShape shape = InputShape::text;
+  LaneTask task;
   TaskModel model;
   LaneData training, validation;
   EvaluationStates validation_states;
@@ -78,12 +80,16 @@ struct Lane {
   bool between_epochs() const { return step % steps_per_epoch == 0; }
   bool finished() const { return step == total_steps; }
   double learning_rate() const;  // of the next step
+  // Not a number where the kind knows no such thing.
+  double accuracy_of(const StepSums& sums) const;
+  const Metric& primary() const { return primary_metric(task.kind->name()); }
 };
 
 // What a lane trains on.
 struct LaneInput {
   InputShape shape = InputShape::text;
-  std::vector<std::string> labels;  // in class-id order
+  LaneTask task;
+  std::vector<std::string> labels;  // names of the outputs, in their order
   LaneData training, validation;
   std::vector<DataNote> notes;  // for the customer, before training starts
 };

@@ -28,8 +28,8 @@ void report_ready(const Lane& lane, RunReport& report) {
       lane.training.rows.truncated_rows + lane.validation.rows.truncated_rows;
   const auto training = static_cast<std::int64_t>(lane.training.rows.size());
   const auto validation = static_cast<std::int64_t>(lane.validation.rows.size());
-  report.record(DataReady{lane.index, training, validation, truncated, lane.model.labels,
-                          lane.total_steps, lane.optimizer->parameters()});
+  report.record(DataReady{lane.index, training, validation, truncated, lane.task.kind->name(),
+                          lane.model.labels, lane.total_steps, lane.optimizer->parameters()});
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ namespace {
 LaneMetrics final_metrics(const Lane& lane) {
   const EpochEnded& best = lane.best->numbers;
   LaneMetrics metrics;
+  metrics.task_kind = lane.task.kind->name();
+  metrics.primary_metric = lane.primary().name;
   metrics.best_epoch = best.epoch;
   metrics.numbers = best.metrics;
   metrics.training_rows = static_cast<std::int64_t>(lane.training.rows.size());
@@ -38,13 +40,17 @@ LaneFinished write_result(const Order& order, const BackboneWeights& backbone, c
   provenance.input = lane.shape;
   provenance.labels = lane.model.labels;
   provenance.metrics = final_metrics(lane);
+  provenance.report = lane.best->report;
   provenance.created_at = unix_seconds();
+  TaskModel answering = lane.model;
+  answering.head = lane.task.kind->answering_head(lane.model.head, lane.task.targets);
   const std::string directory = "lane-" + std::to_string(lane.index);
   std::filesystem::create_directories(run_directory / directory);
   const std::string bundle = directory + "/result.zip";
   const std::string sha256 =
-      write_bundle(run_directory / bundle, lane.model, backbone.config, provenance);
-  return {lane.index, bundle, sha256, backbone.sha256, lane.model.labels, provenance.metrics};
+      write_bundle(run_directory / bundle, answering, backbone.config, provenance);
+  return {lane.index,         bundle,           sha256, backbone.sha256, lane.model.labels,
+          provenance.metrics, provenance.report};
 }
 
 }  // namespace graft

@@ -35,10 +35,11 @@ class Training {
 
  private:
   std::vector<StepSums> step();
-  static LaneStep next_batch(Lane& lane, std::vector<std::int64_t>& targets);
+  static LaneStep next_batch(Lane& lane);
   StepSums update(Lane& lane, const LaneStepResult& result);
   void count(Lane& lane, const StepSums& step);
   void end_epoch(Lane& lane);
+  std::optional<Measured> measure(Lane& lane);
   void save_result(Lane& lane);
   void save_checkpoint();
   void follow_threads();
@@ -90,9 +91,7 @@ std::vector<StepSums> Training::step() {
   follow_threads();
   const auto start = Clock::now();
   std::vector<LaneStep> batches;
-  std::vector<std::vector<std::int64_t>> targets(lanes_.size());  // (rows) of each lane
-  for (std::size_t i = 0; i < lanes_.size(); ++i)
-    batches.push_back(next_batch(*lanes_[i], targets[i]));
+  for (const auto& lane : lanes_) batches.push_back(next_batch(*lane));
 
   const std::vector<LaneStepResult> results = parts_.engine.step(batches);
 
@@ -111,8 +110,8 @@ std::vector<StepSums> Training::step() {
   return steps;
 }
 
-// The next rows in the epoch's order, which is drawn where an epoch begins; targets: their classes.
-LaneStep Training::next_batch(Lane& lane, std::vector<std::int64_t>& targets) {
+// The next rows in the epoch's order, which is drawn where an epoch begins.
+LaneStep Training::next_batch(Lane& lane) {
   const auto position = static_cast<std::size_t>(lane.step % lane.steps_per_epoch);
   const auto epoch = static_cast<std::uint64_t>(lane.step / lane.steps_per_epoch);
   if (position == 0 || lane.epoch_order.empty())
@@ -121,10 +120,12 @@ LaneStep Training::next_batch(Lane& lane, std::vector<std::int64_t>& targets) {
   const std::size_t begin = position * batch_size;
   const auto rows = std::span<const std::size_t>(lane.epoch_order)
                         .subspan(begin, std::min(batch_size, lane.epoch_order.size() - begin));
-  for (const std::size_t row : rows) targets.push_back(lane.training.class_ids[row]);
+  std::vector<std::int32_t> targets;
+  for (const std::size_t row : rows) targets.push_back(lane.training.targets[row]);
   return {&lane.model,
           {&lane.training.rows, rows},
-          targets,
+          lane.task.kind,
+          lane.task.kind->batch(lane.task.targets, targets, lane.model.labels.size()),
           DropoutStream(lane.order.seed, static_cast<std::uint64_t>(lane.step),
                         DropoutSite::first_from(frozen_layers(lane.model.adapter)))};
 }
@@ -160,20 +161,19 @@ void Training::count(Lane& lane, const StepSums& step) {
 // Evaluates the epoch that just ended and keeps the tensors where it is the best so far.
 void Training::end_epoch(Lane& lane) {
   const auto start = Clock::now();
-  const Metrics validation = evaluate(parts_.backbone, parts_.engine.threads(), lane.model,
-                                      lane.validation, lane.validation_states, [&] {
-                                        follow_threads();
-                                        progress_.beat();
-                                      });
+  const std::optional<Measured> measured = measure(lane);
   EpochEnded ended;
   ended.lane = lane.index;
   ended.epoch = static_cast<int>(lane.step / lane.steps_per_epoch);
   ended.step = lane.step;
   ended.metrics = {{"train_loss", lane.epoch_sums.mean_loss()},
-                   {"train_accuracy", lane.epoch_sums.accuracy()}};
-  ended.metrics.add(validation);
-  ended.best = !lane.best || is_better(ended.metrics, lane.best->numbers.metrics);
-  if (ended.best) lane.best = BestEpoch{ended, lane.optimizer->snapshot()};
+                   {"train_accuracy", lane.accuracy_of(lane.epoch_sums)}};
+  if (measured) ended.metrics.add(measured->metrics);
+  ended.primary_metric = lane.primary().name;
+  ended.best = !lane.best || is_better(lane.primary(), ended.metrics, lane.best->numbers.metrics);
+  if (ended.best)
+    lane.best = BestEpoch{ended, lane.optimizer->snapshot(),
+                          measured ? std::optional(measured->report) : std::nullopt};
   lane.epoch_sums = {};
 
   const double seconds = seconds_since(start);
@@ -184,10 +184,24 @@ void Training::end_epoch(Lane& lane) {
   if (ended.epoch > lane.epochs_known) parts_.report.record(ended);
 }
 
+std::optional<Measured> Training::measure(Lane& lane) {
+  return evaluate(parts_.backbone, parts_.engine.threads(), lane.task, lane.model,
+                  lane.training.targets, lane.validation, lane.validation_states, [&] {
+                    follow_threads();
+                    progress_.beat();
+                  });
+}
+
 // The best epoch's tensors become the bundle.
 void Training::save_result(Lane& lane) {
   const auto start = Clock::now();
   lane.optimizer->restore(lane.best->tensors);
+  if (!lane.best->report)  // of an epoch before a checkpoint: the same numbers again
+    if (const auto measured = measure(lane)) lane.best->report = measured->report;
+  if (lane.best->report)
+    for (const DataNote& note :
+         honest_notes(lane.task.kind->name(), lane.best->numbers.metrics, *lane.best->report))
+      parts_.report.record(Notice{lane.index, note.level, note.message});
   parts_.report.record(
       write_result(parts_.order, parts_.backbone, lane, parts_.report.directory()));
   progress_.pace().add_export(seconds_since(start));

@@ -13,17 +13,21 @@ namespace graft {
 
 TEST_CASE("every metric has one row and a sentence, and one is primary") {
   std::set<std::string_view> names, columns;
-  int primary = 0;
   for (const Metric& row : metric_table()) {
     CAPTURE(row.name);
     CHECK(names.insert(row.name).second);
     CHECK((row.column.empty() || columns.insert(row.column).second));
     CHECK_FALSE(row.doc.empty());
     CHECK_FALSE(row.checkpoint_name.empty());
-    primary += row.rank == 1 ? 1 : 0;
   }
-  CHECK(primary == 1);
-  CHECK(primary_metric().name == "valid_accuracy");
+  for (const std::string_view kind : task_kind_names())
+    for (const std::string_view name : metrics_of(*parse_task_kind(kind)))
+      CHECK(metric(name).split == Metric::Split::validation);
+  CHECK(primary_metric(TaskKind::classification).name == "valid_accuracy");
+  CHECK(primary_metric(TaskKind::automatic).name == "valid_accuracy");
+  CHECK(primary_metric(TaskKind::multi_label).name == "valid_macro_f1");
+  CHECK(primary_metric(TaskKind::regression).name == "valid_pearson");
+  CHECK(words_of(metric("valid_macro_f1")) == "macro F1");
   CHECK(metric("valid_loss").better == Metric::Better::smaller);
   CHECK_THROWS_AS(metric("loss"), std::logic_error);
 }
@@ -48,12 +52,20 @@ TEST_CASE("the better epoch: by accuracy, by loss where they tie, the later with
   const auto epoch = [](double accuracy, double loss) {
     return Metrics{{"valid_accuracy", accuracy}, {"valid_loss", loss}};
   };
+  const auto is_better = [](const Metrics& now, const Metrics& before) {
+    return graft::is_better(primary_metric(TaskKind::classification), now, before);
+  };
   CHECK(is_better(epoch(0.9, 2), epoch(0.8, 1)));
   CHECK_FALSE(is_better(epoch(0.8, 1), epoch(0.9, 2)));
   CHECK(is_better(epoch(0.9, 1), epoch(0.9, 2)));
   CHECK_FALSE(is_better(epoch(0.9, 2), epoch(0.9, 1)));
   CHECK_FALSE(is_better(epoch(0.9, 1), epoch(0.9, 1)));
   CHECK(is_better({{"train_loss", 2}}, {{"train_loss", 1}}));
+  // A number is better than none, and of none the loss decides.
+  CHECK(is_better(epoch(0.1, 2), {{"valid_loss", 1}}));
+  CHECK_FALSE(is_better({{"valid_loss", 1}}, epoch(0.1, 2)));
+  CHECK(is_better({{"valid_loss", 1}}, {{"valid_loss", 2}}));
+  CHECK_FALSE(is_better({{"valid_loss", 2}}, {{"valid_loss", 1}}));
 }
 
 TEST_CASE("records of programs before, with every number or null for none, are read") {

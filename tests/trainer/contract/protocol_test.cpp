@@ -169,10 +169,11 @@ TEST_CASE("every kind of record survives writing and reading") {
   CHECK(started.pid == 4711);
   CHECK(started.device == "cuda:0");
 
-  const auto ready =
-      std::get<DataReady>(round_trip(DataReady{1, 90, 10, 3, {"a", "b c"}, 270, 1000}).body);
+  const auto ready = std::get<DataReady>(
+      round_trip(DataReady{1, 90, 10, 3, TaskKind::multi_label, {"a", "b c"}, 270, 1000}).body);
   CHECK(ready.labels == std::vector<std::string>{"a", "b c"});
   CHECK(ready.trainable_parameters == 1000);
+  CHECK(ready.task_kind == TaskKind::multi_label);
 
   const auto progress = std::get<Progress>(
       round_trip(Progress{0, 10, 270, 1, 0.1, 0.5, 1e-3, 9000.5, 3.25, 123456789012}).body);
@@ -181,7 +182,10 @@ TEST_CASE("every kind of record survives writing and reading") {
   CHECK(std::isnan(progress.utilization));
 
   const auto ended = std::get<EpochEnded>(
-      round_trip(EpochEnded{0, 2, 90, {{"train_loss", 0.5}, {"valid_macro_f1", 0.65}}, true}).body);
+      round_trip(
+          EpochEnded{
+              0, 2, 90, {{"train_loss", 0.5}, {"valid_macro_f1", 0.65}}, "valid_macro_f1", true})
+          .body);
   CHECK(ended.best);
   CHECK(ended.metrics == Metrics{{"train_loss", 0.5}, {"valid_macro_f1", 0.65}});
 

@@ -16,20 +16,22 @@ HasMember members(std::vector<std::string_view> names) {
 }
 
 TEST_CASE("a pair of texts is found before the single text that is part of it") {
-  CHECK(find_shape(members({"text", "text_pair"}))->pair == "text_pair");
-  CHECK(find_shape(members({"sentence", "question"}))->text == "question");
-  CHECK(find_shape(members({"sentence"}))->pair.empty());
-  CHECK(find_shape(members({"prompt"}))->label == "completion");
-  CHECK_FALSE(find_shape(members({"label", "premise"})).has_value());
+  const TaskKind any = TaskKind::automatic;
+  CHECK(find_shape(members({"text", "text_pair"}), any)->pair == "text_pair");
+  CHECK(find_shape(members({"sentence", "question"}), any)->text == "question");
+  CHECK(find_shape(members({"sentence"}), any)->pair.empty());
+  CHECK(find_shape(members({"prompt"}), any)->label == "completion");
+  CHECK_FALSE(find_shape(members({"label", "premise"}), any).has_value());
 }
 
 TEST_CASE("what a row lacks is named by the shape it comes nearest to") {
-  CHECK(missing_member(members({"text", "label"})).empty());
-  CHECK(missing_member(members({"text"})) == "label");
-  CHECK(missing_member(members({"prompt", "label"})) == "completion");
-  CHECK(missing_member(members({"premise", "label"})) == "hypothesis");
-  CHECK(missing_member(members({"hypothesis", "label"})) == "premise");
-  CHECK(missing_member(members({"label"})) == "text");
+  const TaskKind any = TaskKind::automatic;
+  CHECK(missing_member(members({"text", "label"}), any).empty());
+  CHECK(missing_member(members({"text"}), any) == "label");
+  CHECK(missing_member(members({"prompt", "label"}), any) == "completion");
+  CHECK(missing_member(members({"premise", "label"}), any) == "hypothesis");
+  CHECK(missing_member(members({"hypothesis", "label"}), any) == "premise");
+  CHECK(missing_member(members({"label"}), any) == "text");
 }
 
 TEST_CASE("a file's format is its suffix in any case, a column's name its trimmed lower case") {

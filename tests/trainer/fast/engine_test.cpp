@@ -89,11 +89,14 @@ struct Trial {
     optimizer = std::make_unique<AdamW>(tensors);
     for (std::size_t r = 0; r < rows.size(); ++r) {
       chosen.push_back(rows.size() - 1 - r);
-      targets.push_back(static_cast<std::int64_t>(r % 3));
+      targets.push_back(static_cast<std::int32_t>(r % 3));
     }
   }
 
-  LaneStep share() const { return {&model, {&rows, chosen}, targets, dropout}; }
+  LaneStep share() const {
+    const Kind& kind = kind_named(TaskKind::classification);
+    return {&model, {&rows, chosen}, &kind, kind.batch({}, targets, 3), dropout};
+  }
 
   // Takes the gradients and leaves zeros.
   std::map<std::string, at::Tensor> gradients() {
@@ -110,7 +113,7 @@ struct Trial {
   TaskModel model;
   std::unique_ptr<AdamW> optimizer;
   std::vector<std::size_t> chosen;
-  std::vector<std::int64_t> targets;
+  std::vector<std::int32_t> targets;
 };
 
 std::vector<Trial> trials(const BackboneWeights& backbone) {

@@ -10,6 +10,7 @@
 #include "trainer/model/encoder_bert.h"
 #include "trainer/model/safetensors.h"
 #include "trainer/model/task_model.h"
+#include "trainer/tasks/kind.h"
 #include "trainer/training/learning_rate.h"
 #include "trainer/training/optimizer.h"
 
@@ -100,7 +101,7 @@ TEST_CASE("logits, loss and every gradient equal AdapterHub's") {
     AdamW optimizer = optimizer_of(model);
 
     const at::Tensor logits = logits_of(*backbone, model, reference.rows(0));
-    const at::Tensor loss = head_loss(model.head, logits, reference.labels(0));
+    const at::Tensor loss = kind_named(TaskKind::classification).loss(logits, reference.labels(0));
     CHECK(distance(logits, reference["logits"]) < 1e-5);
     CHECK(distance(loss, reference["loss"]) < 1e-5);
 
@@ -126,7 +127,8 @@ TEST_CASE("ten training losses and the tensors after them equal AdapterHub's") {
     for (int step = 0; step < 10; ++step) {
       CAPTURE(step);
       const at::Tensor logits = logits_of(*backbone, model, reference.rows(step));
-      const at::Tensor loss = head_loss(model.head, logits, reference.labels(step));
+      const at::Tensor loss =
+          kind_named(TaskKind::classification).loss(logits, reference.labels(step));
       CHECK(distance(loss, reference["losses"][step]) < 1e-5);
       loss.backward();
       optimizer.update(learning_rate_at(step, 10, warmup_steps(10, 0.1), 1e-2), 0.01, 1.0, threads);
@@ -144,7 +146,7 @@ TEST_CASE("frozen weights get no gradient and stay as they are on disk") {
   TaskModel model = start_model(reference, "houlsby", *backbone);
   AdamW optimizer = optimizer_of(model);
   const at::Tensor logits = logits_of(*backbone, model, reference.rows(0));
-  head_loss(model.head, logits, reference.labels(0)).backward();
+  kind_named(TaskKind::classification).loss(logits, reference.labels(0)).backward();
   ThreadPool threads(1);
   optimizer.update(1e-2, 0.0, 1.0, threads);
   CHECK_FALSE(backbone->layers[0].query.weight.requires_grad());
@@ -184,7 +186,7 @@ TEST_CASE("a layer that is left out computes and trains as if its adapter added 
 
     const auto backward = [&](const TaskModel& of) {
       const at::Tensor logits = logits_of(*backbone, of, reference.rows(0));
-      head_loss(of.head, logits, reference.labels(0)).backward();
+      kind_named(TaskKind::classification).loss(logits, reference.labels(0)).backward();
       return logits;
     };
     CHECK(distance(backward(model), backward(silent)) < 1e-6);
@@ -209,7 +211,7 @@ TEST_CASE("a head alone trains four tensors on the backbone as it is") {
   const at::Tensor states = encode(*backbone, {{EncoderLane{}}}, pack({&lane_rows, 1}));
   const at::Tensor logits = logits_of(*backbone, model, rows);
   CHECK(distance(logits, head_logits(model.head, states, 0.0, {}, {})) < 1e-6);
-  head_loss(model.head, logits, reference.labels(0)).backward();
+  kind_named(TaskKind::classification).loss(logits, reference.labels(0)).backward();
   std::vector<std::string> keys;
   visit_tensors(model, [&](const std::string& key, const at::Tensor& tensor) {
     CHECK(tensor.grad().defined());

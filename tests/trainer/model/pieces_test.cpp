@@ -13,7 +13,6 @@
 #include "trainer/model/batching.h"
 #include "trainer/model/dropout.h"
 #include "trainer/model/padding.h"
-#include "trainer/tasks/metrics.h"
 #include "trainer/training/learning_rate.h"
 #include "trainer/training/optimizer.h"
 
@@ -44,30 +43,6 @@ TEST_CASE("the rate climbs to its peak and falls, never to zero") {
   CHECK(learning_rate_at(55, 100, 10, 1.0) == doctest::Approx(0.5));
   CHECK(learning_rate_at(99, 100, 10, 1.0) == doctest::Approx(1.0 / 90));
   CHECK(learning_rate_at(0, 1, 0, 1.0) == doctest::Approx(1.0));
-}
-
-TEST_CASE("accuracy and macro F1 are scikit-learn's") {
-  const std::vector<std::int64_t> truth{0, 1, 2, 0, 1, 2}, predicted{0, 2, 1, 0, 0, 1};
-  CHECK(accuracy(predicted, truth) == doctest::Approx(2.0 / 6));
-  CHECK(macro_f1(predicted, truth) == doctest::Approx(0.8 / 3));  // its documentation's example
-  CHECK(accuracy({}, {}) == 0.0);
-}
-
-TEST_CASE("Matthews correlation is scikit-learn's, and 0 where it is undefined") {
-  using Ids = std::vector<std::int64_t>;
-  // Binary, as in the documentation of matthews_corrcoef; then what it answers for more classes.
-  CHECK(matthews_correlation(Ids{1, -1, 1, 1}, Ids{1, 1, 1, -1}) == doctest::Approx(-1.0 / 3));
-  CHECK(matthews_correlation(Ids{1, 1, 0, 0, 0, 0}, Ids{0, 0, 1, 1, 2, 2}) ==
-        doctest::Approx(-12 / std::sqrt(24.0 * 16)));
-  CHECK(
-      matthews_correlation(Ids{0, 1, 1, 2, 2, 1, 0, 2, 3, 1}, Ids{0, 1, 2, 2, 2, 1, 0, 0, 3, 3}) ==
-      doctest::Approx(0.6252412661738195).epsilon(1e-15));
-  CHECK(matthews_correlation(Ids{0, 1, 2, 1}, Ids{0, 1, 2, 1}) == 1.0);
-  CHECK(matthews_correlation(Ids{1, 0, 0}, Ids{0, 1, 1}) == -1.0);
-  CHECK(matthews_correlation(Ids{0, 0, 0, 0}, Ids{0, 0, 0, 1}) == 0.0);
-  CHECK(matthews_correlation(Ids{0, 1, 0}, Ids{1, 1, 1}) == 0.0);
-  CHECK(matthews_correlation({}, {}) == 0.0);
-  CHECK(classification_metrics(Ids{1, 0, 0}, Ids{0, 1, 1}).get("valid_matthews") == -1.0);
 }
 
 TEST_CASE("a dropout mask depends on seed, step, site, row and element, and keeps its share") {

@@ -32,14 +32,18 @@ std::string noisy_rows(int rows, std::uint64_t seed) {
 Metrics count(const PredictResponse& response, const std::vector<Row>& rows,
               const std::vector<std::string>& labels) {
   const auto id = [&](const std::string& label) {
-    return std::ranges::find(labels, label) - labels.begin();
+    return static_cast<std::int32_t>(std::ranges::find(labels, label) - labels.begin());
   };
-  std::vector<std::int64_t> predicted, truth;
+  std::vector<std::int32_t> predicted, truth;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     predicted.push_back(id(response.predictions.at(i).at(0).label));
     truth.push_back(id(rows[i].label));
   }
-  return classification_metrics(predicted, truth);
+  const auto counts = count_labels(predicted, truth, labels.size());
+  return {{"valid_accuracy", accuracy(predicted, truth)},
+          {"valid_macro_f1", macro_f1_of_present(counts)},
+          {"valid_weighted_f1", weighted_f1(counts)},
+          {"valid_matthews", matthews_correlation(predicted, truth)}};
 }
 
 }  // namespace

@@ -150,10 +150,6 @@ const std::vector<Read>& read_files() {
        "warn a.csv: Rows that have the text of an earlier row under another label: 1, the first in "
        "line "
        "4."},
-      {"classes of few rows", "a.csv", csv_rows(xy), 2, xy,
-       "Classes with fewer than five rows: 2 of 2 (\"x\", \"y\")"},
-      {"no validation row", "a.csv", csv_rows(xy), 2, xy,
-       "There is no validation row: the last epoch is kept"},
       {"joiners within a label",
        "a.csv",
        csv_rows({"می\u200Cخواهم", "y"}),
@@ -327,29 +323,22 @@ TEST_CASE("a refusal lists the first twenty faults by line, and its length has a
   CHECK(outcome_of("a.jsonl", wide).refusal.size() < 8192);
 }
 
-TEST_CASE("unknown labels of a validation file are listed; blanks around known ones are none") {
-  const Outcome refused = outcome_of("a.csv", csv_rows(xy), json_rows({"x", "z", "w"}));
-  CHECK(refused.refusal ==
-        "valid.jsonl line 2: the label \"z\" is on no training row; remove the row or add training "
-        "rows with this label\n"
-        "line 3: the label \"w\" is on no training row; remove the row or add training rows with "
-        "this label");
+TEST_CASE("blanks around the labels of a validation file are none") {
   const Outcome read = outcome_of("a.csv", csv_rows({"x", " y"}), json_rows({"y ", nbsp + "x"}));
   CHECK(read.refusal == "");
   CHECK(read.labels == xy);
   CHECK(mentions(read.told, "info valid.jsonl: Labels from whose ends blanks were removed: 2"));
 }
 
-TEST_CASE("rows in both files and classes without a validation row are told") {
+TEST_CASE("rows in both files are told") {
   const Outcome outcome = outcome_of("a.csv", csv_rows({"x", "y", "x"}), json_rows({"x"}));
   CHECK(mentions(outcome.told, "warn valid.jsonl: Rows whose text stands in a.csv too"));
-  CHECK(mentions(outcome.told, "warn Classes without a validation row: 1 (\"y\")"));
 }
 
 TEST_CASE("nothing is told of data that has nothing odd") {
   Strings labels;
   for (int i = 0; i < 20; ++i) labels.push_back(i % 2 == 0 ? "x" : "y");
-  CHECK(outcome_of("a.csv", csv_rows(labels), "", 0.2).told == "");
+  CHECK(outcome_of("a.csv", csv_rows(labels)).told == "");
 }
 
 }  // namespace

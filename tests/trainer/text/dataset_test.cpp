@@ -66,41 +66,6 @@ const std::string good = R"({"text": "t", "label": "l"})";
 
 // ---- JSONL -------------------------------------------------------------------------------------
 
-// Both files' rows, chosen as a lane trains on them.
-struct LabelledRows {
-  std::vector<Row> rows;
-  std::vector<std::int32_t> class_ids;
-};
-struct TaskData {
-  Strings labels;
-  LabelledRows training, validation;
-  bool pairs = false;
-};
-
-LabelledRows choose(const std::vector<Row>& all, const ChosenRows& chosen) {
-  LabelledRows rows{{}, chosen.class_ids};
-  for (const std::uint32_t row : chosen.rows) rows.rows.push_back(all[row]);
-  return rows;
-}
-
-TaskData read_task_data(const DataFile& training_file,
-                        const std::optional<DataFile>& validation_file, double fraction,
-                        std::uint64_t seed) {
-  const std::vector<Row> training = read_rows(training_file, FileRole::training);
-  const LabelColumn labels = label_column(training);
-  std::vector<Row> validation;
-  LabelColumn validation_labels;
-  if (validation_file) {
-    validation = read_rows(*validation_file, FileRole::validation);
-    validation_labels = label_column(validation);
-  }
-  const TaskPlan plan =
-      plan_task(labels, training_file.name, validation_file ? &validation_labels : nullptr,
-                validation_file ? validation_file->name : "", fraction, seed);
-  return {plan.labels, choose(training, plan.training),
-          choose(validation_file ? validation : training, plan.validation), labels.pairs};
-}
-
 TEST_CASE("JSONL rows keep text, label and line; blank lines are passed over") {
   const auto rows = rows_of("a.jsonl",
                             "{\"text\": \"one\\nline\", \"label\": \"x\", \"id\": 7}\n\n"
@@ -118,7 +83,10 @@ TEST_CASE("labels are strings, integers or booleans; a fraction is none") {
 {"text": "c", "label": true}
 {"text": "d", "label": "10"})");
   CHECK(labels(rows) == Strings{"10", "-2", "true", "10"});
-  CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": 3.5})"),
+  CHECK(mentions(error_of([&] {
+                   read_rows(Files().write("a.jsonl", R"({"text": "a", "label": 3.5})"),
+                             FileRole::training, TaskKind::classification);
+                 }),
                  "a.jsonl line 1: member \"label\" is the fractional number 3.5"));
   CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": ["x"]})"),
                  "is a list; labels are strings or integers"));
@@ -306,67 +274,8 @@ TEST_CASE("a ragged row and wrong quotes are told by the line where they began")
                  "line 2: the row is longer than 1 MiB"));
 }
 
-// ---- Tasks -------------------------------------------------------------------------------------
-
-std::string labelled(const Strings& labels) {
-  std::string text;
-  for (const std::string& label : labels) {
-    text += "{\"text\": \"t\", \"label\": \"" + label + "\"}\n";
-  }
-  return text;
-}
-
-TEST_CASE("class ids follow the labels sorted by their bytes") {
-  Files files;
-  const TaskData task = read_task_data(files.write("a.jsonl", labelled({"b", "ä", "10", "9", "B"})),
-                                       std::nullopt, 0.0, 1);
-  CHECK(task.labels == Strings{"10", "9", "B", "b", "ä"});
-  CHECK(task.training.class_ids == std::vector<std::int32_t>{3, 4, 0, 1, 2});
-  CHECK(task.validation.rows.empty());
-  CHECK_FALSE(task.pairs);
-}
-
-TEST_CASE("a task needs two labels") {
-  Files files;
-  const DataFile file = files.write("a.jsonl", labelled({"x", "x"}));
-  CHECK(error_of([&] { read_task_data(file, std::nullopt, 0.1, 1); }) ==
-        "a.jsonl: every row has the label \"x\"; a task needs rows of at least two labels");
-}
-
-TEST_CASE("a label on every row is taken for no class names when there are too many") {
-  Files files;
-  Strings many;
-  for (std::size_t i = 0; i <= max_classes; ++i) many.push_back("label " + std::to_string(i));
-  const DataFile file = files.write("a.jsonl", labelled(many));
-  CHECK(mentions(error_of([&] { read_task_data(file, std::nullopt, 0.1, 1); }),
-                 "4097 different labels, more than 4096"));
-}
-
-TEST_CASE("the validation file must know the labels and the pairs of training") {
-  Files files;
-  const DataFile training = files.write("train.jsonl", labelled({"x", "y"}));
-  const DataFile good_file = files.write("valid.jsonl", labelled({"y", "y"}));
-  const TaskData task = read_task_data(training, good_file, 0.5, 1);
-  CHECK(task.training.rows.size() == 2);
-  CHECK(task.validation.class_ids == std::vector<std::int32_t>{1, 1});
-
-  const DataFile stranger = files.write("valid.csv", "text,label\na,x\nb,z\n");
-  try {
-    read_task_data(training, stranger, 0.5, 1);
-    FAIL("accepted");
-  } catch (const DataError& error) {
-    CHECK(std::string(error.what()) ==
-          "valid.csv line 3: the label \"z\" is on no training row; remove the row or add training "
-          "rows with this label");
-    CHECK(error.code() == "invalid_validation_file");
-    CHECK(error.param() == "validation_file");
-    CHECK(error.line == 3);
-    CHECK(error.member == "label");
-  }
-  const DataFile pairs = files.write("pairs.csv", "text,text_pair,label\na,b,x\n");
-  CHECK(mentions(error_of([&] { read_task_data(training, pairs, 0.5, 1); }),
-                 "pairs.csv line 2: the row is a pair of texts, the training rows are not"));
-}
+// ---- Files and splits
+// -----------------------------------------------------------------------------
 
 TEST_CASE("a stored file that is gone is told as such") {
   const DataFile file{"/nonexistent/blob", "train.jsonl", ""};
@@ -407,26 +316,6 @@ TEST_CASE("a split depends on its seed alone") {
   CHECK(fixed.validation.size() == 4);
   CHECK(split_validation(ids, 0.0, 42).validation.empty());
   CHECK(split_validation({}, 0.5, 42).training.empty());
-}
-
-TEST_CASE("a task's validation rows are split off and no row is lost or doubled") {
-  Files files;
-  std::string text;
-  for (int i = 0; i < 50; ++i) {
-    text +=
-        "{\"text\": \"t" + std::to_string(i) + "\", \"label\": " + std::to_string(i % 2) + "}\n";
-  }
-  const TaskData task = read_task_data(files.write("a.jsonl", text), std::nullopt, 0.2, 3);
-  CHECK(task.training.rows.size() == 40);
-  CHECK(task.validation.rows.size() == 10);
-  std::set<std::string> seen;
-  for (const LabelledRows* part : {&task.training, &task.validation}) {
-    for (std::size_t i = 0; i < part->rows.size(); ++i) {
-      seen.insert(part->rows[i].text);
-      CHECK(task.labels[static_cast<std::size_t>(part->class_ids[i])] == part->rows[i].label);
-    }
-  }
-  CHECK(seen.size() == 50);
 }
 
 }  // namespace

@@ -120,19 +120,6 @@ TEST_CASE("a label that is null, invisible or a control character is refused wit
                  "\"label\" holds the control character U+000A (a line end); remove it"));
 }
 
-TEST_CASE("an unknown label of a validation file is shown the training label it may mean") {
-  const Outcome outcome =
-      outcome_of("a.csv", csv_rows({"Pos", "1"}), json_rows({"pos", "1.0", "other"}));
-  CHECK(outcome.refusal ==
-        "valid.jsonl line 1: the label \"pos\" is on no training row; they have \"Pos\", write it "
-        "so\n"
-        "line 2: the label \"1.0\" is on no training row; they have \"1\", write it so\n"
-        "line 3: the label \"other\" is on no training row; remove the row or add training rows "
-        "with this label");
-}
-
-// ---- Rows that say of themselves that they are none --------------------------------------------
-
 TEST_CASE("a row that its annotator rejected is refused, in every format") {
   CHECK(refusal_of(R"({"text": "a", "label": "x", "answer": "reject"})") ==
         "a.jsonl line 3: \"answer\" is reject, which says that the row is not to be used; remove "

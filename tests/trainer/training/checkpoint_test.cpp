@@ -46,7 +46,7 @@ TrainingState small_checkpoint() {
     LaneTensors tensors;
     tensors.optimizer = {torch::randn({5}), torch::randn({5}), torch::rand({5}), 7};
     if (lane == 2) {
-      position.best = EpochEnded{2, 1, 4, {{"train_loss", 0.5}, {"valid_accuracy", 0.75}}, true};
+      position.best = EpochEnded{2, 1, 4, {{"train_loss", 0.5}, {"valid_accuracy", 0.75}}, "valid_accuracy", true};
       tensors.best_epoch = torch::randn({5});
     }
     checkpoint.header.lanes.push_back(position);
@@ -347,7 +347,7 @@ TEST_CASE("a record that its worker died in is cut off before the next") {
   {
     RunReport report(scratch.path());
     report.record(RunStarted{1, "v", "b", "cpu", "cpu", 1, "order"});
-    report.record(DataReady{0, 1, 1, 0, {}, 1, 1});
+    report.record(DataReady{0, 1, 1, 0, TaskKind::classification, {}, 1, 1});
   }
   const std::string whole = read_text(scratch.path() / "records.jsonl");
   for (const std::size_t left : {whole.size() - 1, whole.size() - 20, std::size_t{5}}) {
@@ -365,7 +365,7 @@ TEST_CASE("history counts what the same order did, but for what can be tried aga
   report.record(RunStarted{1, "v", "b", "cpu", "cpu", 1, "other"});
   report.record(LaneFailed{3, "diverged", "", ""});
   report.record(RunStarted{1, "v", "b", "cpu", "cpu", 1, "order"});
-  report.record(DataReady{0, 1, 1, 0, {}, 1, 1});
+  report.record(DataReady{0, 1, 1, 0, TaskKind::classification, {}, 1, 1});
   report.record(EpochEnded{0, 2});
   report.record(LaneFailed{1, "disk_full", "", ""});
   report.record(LaneFailed{2, "diverged", "", ""});

@@ -1,0 +1,156 @@
+// A number a row. Training sees it standardized by the training rows' mean and deviation, for the
+// mean squared error; the head that answers has both folded into its last layer, so that it, and
+// the exported one, answers in the customer's units.
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "trainer/tasks/kinds.h"
+#include "trainer/tasks/metrics.h"
+
+namespace graft {
+namespace {
+
+constexpr std::size_t strata_count = 10;  // of equal numbers of rows, by rising number
+
+// Of the file's own labels; throws DataError for those that are no number.
+std::vector<double> numbers_of(FileRole role, const PlanInput& input) {
+  const LabelColumn& column = role == FileRole::training ? input.training : *input.validation;
+  std::vector<double> numbers;
+  std::vector<std::string> faults;
+  for (const std::string& label : column.labels) {
+    const std::optional<double> number = score_of(label);
+    faults.push_back(number ? ""
+                            : quoted_label(label) +
+                                  " is no number to learn; every row of a regression needs a "
+                                  "finite one of at most 1e30");
+    numbers.push_back(number.value_or(0));
+  }
+  refuse_labels(role, input, faults);
+  return numbers;
+}
+
+std::vector<std::int32_t> strata_of(const LabelColumn& training,
+                                    const std::vector<double>& numbers) {
+  std::vector<double> rows;
+  for (const std::int32_t id : training.ids) rows.push_back(numbers[static_cast<std::size_t>(id)]);
+  std::sort(rows.begin(), rows.end());
+  std::vector<std::int32_t> strata;
+  for (const double number : numbers) {
+    const auto below = std::lower_bound(rows.begin(), rows.end(), number) - rows.begin();
+    strata.push_back(
+        static_cast<std::int32_t>(static_cast<std::size_t>(below) * strata_count / rows.size()));
+  }
+  return strata;
+}
+
+class Regression : public Kind {
+ public:
+  TaskKind name() const override { return TaskKind::regression; }
+  std::string_view head_type() const override { return "classification"; }  // with one output
+  TaskPlan plan(const PlanInput& input) const override;
+
+  at::Tensor batch(const Targets& targets, std::span<const std::int32_t> rows,
+                   std::size_t) const override {
+    std::vector<float> numbers;
+    for (const std::int32_t row : rows)
+      numbers.push_back(static_cast<float>(
+          (targets.numbers[static_cast<std::size_t>(row)] - targets.mean) / targets.deviation));
+    return at::tensor(numbers).unsqueeze(1);
+  }
+
+  at::Tensor loss(const at::Tensor& logits, const at::Tensor& batch) const override {
+    return at::mse_loss(logits, batch);
+  }
+
+  bool knows_right() const override { return false; }
+  std::int64_t right(const at::Tensor&, const at::Tensor&) const override { return 0; }
+
+  Head answering_head(const Head& trained, const Targets& targets) const override {
+    Head head = trained;
+    head.output.weight = trained.output.weight.detach() * targets.deviation;
+    head.output.bias = trained.output.bias.detach() * targets.deviation + targets.mean;
+    return head;
+  }
+
+  std::vector<float> scores(const at::Tensor& logits) const override {
+    return {logits[0].item<float>()};
+  }
+
+  double row_loss(const at::Tensor& logits, const Targets& targets,
+                  std::int32_t target) const override {
+    const double away =
+        logits[0].item<double>() - targets.numbers[static_cast<std::size_t>(target)];
+    return away * away / targets.deviation / targets.deviation;
+  }
+
+  Measured measure(const Answered& answered) const override;
+};
+
+TaskPlan Regression::plan(const PlanInput& input) const {
+  check_same_shape(input);
+  if (input.training.form == TargetForm::label_list)
+    refuse_training_file(input,
+                         "task_kind \"regression\" needs a number a row, as the member \"score\" "
+                         "or \"label\"; the rows have lists of labels");
+  TaskPlan plan;
+  plan.kind = name();
+  plan.labels = {"score"};
+  Targets& targets = plan.targets;
+  targets.numbers = numbers_of(FileRole::training, input);
+  const std::vector<std::int32_t> strata = strata_of(input.training, targets.numbers);
+  std::vector<std::int32_t> own(targets.numbers.size());
+  std::iota(own.begin(), own.end(), 0);
+  std::vector<std::int32_t> of_validation;
+  if (input.validation != nullptr)
+    for (const double number : numbers_of(FileRole::validation, input)) {
+      of_validation.push_back(static_cast<std::int32_t>(targets.numbers.size()));
+      targets.numbers.push_back(number);
+    }
+  choose_rows(input, own, of_validation, strata, plan);
+
+  const auto number = [&](std::int32_t row) {
+    return targets.numbers[static_cast<std::size_t>(row)];
+  };
+  const auto rows = static_cast<double>(plan.training.targets.size());
+  double sum = 0, squares = 0;
+  for (const std::int32_t row : plan.training.targets) sum += number(row);
+  targets.mean = sum / rows;
+  for (const std::int32_t row : plan.training.targets)
+    squares += (number(row) - targets.mean) * (number(row) - targets.mean);
+  targets.deviation = std::sqrt(squares / rows);
+  if (!(targets.deviation > 1e-12 * std::abs(targets.mean)))
+    refuse_training_file(input, "every row has the score " +
+                                    quoted_label(input.training.labels.front()) +
+                                    "; there is nothing to learn from it");
+  return plan;
+}
+
+Measured Regression::measure(const Answered& answered) const {
+  std::vector<double> predicted(answered.scores.begin(), answered.scores.end()), truth;
+  for (const std::int32_t row : answered.validation)
+    truth.push_back(answered.targets.numbers[static_cast<std::size_t>(row)]);
+  Measured measured;
+  measured.metrics = {{"valid_pearson", pearson(predicted, truth)},
+                      {"valid_spearman", spearman(predicted, truth)},
+                      {"valid_mse", mean_squared_error(predicted, truth)},
+                      {"valid_mae", mean_absolute_error(predicted, truth)}};
+  TaskReport& report = measured.report;
+  report.rows = static_cast<std::int64_t>(truth.size());
+  const std::vector<double> always(truth.size(), answered.targets.mean);
+  report.baseline = {"always the mean of the training rows",
+                     {{"valid_mse", mean_squared_error(always, truth)},
+                      {"valid_mae", mean_absolute_error(always, truth)}}};
+  return measured;
+}
+
+}  // namespace
+
+const Kind& regression_kind() {
+  static const Regression kind;
+  return kind;
+}
+
+}  // namespace graft
