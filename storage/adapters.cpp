@@ -14,7 +14,8 @@ namespace {
 const std::string version_columns =
     "v.public_id, v.customer_id, t.public_id, t.name, v.number, v.model_id, j.public_id, "
     "l.public_id, v.backbone_name, v.backbone_sha256, v.bundle_sha256, v.bundle_bytes, v.metrics, "
-    "v.created_at, EXISTS (SELECT 1 FROM hidden_versions h WHERE h.version_id = v.id), v.id ";
+    "v.created_at, EXISTS (SELECT 1 FROM hidden_versions h WHERE h.version_id = v.id), v.kind, "
+    "v.id ";
 // Follow a FROM that names adapter_versions as v and tasks as t.
 const std::string version_tables =
     " CROSS JOIN jobs j ON j.id = v.job_id CROSS JOIN trials l ON l.id = v.trial_id ";
@@ -38,10 +39,11 @@ AdapterVersion read_version(Database& database, const Statement& row) {
                          .bundle_bytes = row.integer(11),
                          .metrics = row.text(12),
                          .created_at = row.integer(13),
-                         .hidden = row.integer(14) != 0};
+                         .hidden = row.integer(14) != 0,
+                         .kind = row.text(15)};
   Statement labels(
       database, "SELECT label FROM adapter_version_labels WHERE version_id = ? ORDER BY class_id",
-      row.integer(15));
+      row.integer(16));
   while (labels.step()) {
     version.labels.push_back(labels.text(0));
   }
@@ -60,14 +62,15 @@ void insert_version_row(Database& database, const Job& job, const NewAdapterVers
       database,
       "INSERT INTO adapter_versions (public_id, customer_id, task_id, number, model_id, job_id, "
       "trial_id, backbone_name, backbone_sha256, bundle_sha256, bundle_bytes, label_count, "
-      "metrics, "
+      "metrics, kind, report, "
       "created_at) SELECT ?, j.customer_id, j.task_id, "
       "(SELECT coalesce(max(number), 0) + 1 FROM adapter_versions WHERE task_id = j.task_id), "
-      "?, j.id, l.id, j.model, ?, ?, ?, ?, ?, ? FROM jobs j CROSS JOIN trials l ON l.job_id = j.id "
+      "?, j.id, l.id, j.model, ?, ?, ?, ?, ?, ?, ?, ? FROM jobs j CROSS JOIN trials l ON l.job_id "
+      "= j.id "
       "WHERE j.public_id = ? AND l.public_id = ? RETURNING id",
       new_identifier("ver_"), model_id, version.backbone_sha256, version.bundle.sha256,
-      version.bundle.bytes, static_cast<std::int64_t>(version.labels.size()), version.metrics, now,
-      job.id, version.trial_id);
+      version.bundle.bytes, static_cast<std::int64_t>(version.labels.size()), version.metrics,
+      version.kind, version.report, now, job.id, version.trial_id);
   if (!statement.step()) {
     throw StorageError("job " + job.id + " has no trial " + version.trial_id, false);
   }
@@ -186,6 +189,12 @@ bool hide_version(Database& database, CustomerId customer, std::string_view mode
                    "ON CONFLICT DO NOTHING",
                    now, model_id, customer)
              .run() > 0;
+}
+
+std::optional<std::string> find_report(Database& database, const AdapterVersion& version) {
+  Statement statement(database, "SELECT report FROM adapter_versions WHERE public_id = ?",
+                      version.id);
+  return statement.step() ? statement.optional_text(0) : std::nullopt;
 }
 
 }  // namespace graft

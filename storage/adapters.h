@@ -17,8 +17,10 @@ struct NewAdapterVersion {
   std::string job_id, trial_id;
   std::string backbone_sha256;
   Blob bundle;
+  std::string kind;  // of task
   std::vector<std::string> labels;
-  std::string metrics;  // JSON text
+  std::string metrics;                // JSON text
+  std::optional<std::string> report;  // JSON text; none without validation rows
   std::int64_t trained_tokens = 0;
   std::optional<Blob>
       result_file;  // CSV of the training curve; becomes a file of purpose fine-tune-results
@@ -32,6 +34,8 @@ std::optional<AdapterVersion> publish_version(Database& database, const NewAdapt
                                               UnixTime now);
 
 std::optional<AdapterVersion> find_version(Database& database, const Task& task, int number);
+// Its report as it was published; nullopt: it has none.
+std::optional<std::string> find_report(Database& database, const AdapterVersion& version);
 struct VersionQuery {
   std::optional<std::string> after;  // version id
   int limit = 100;

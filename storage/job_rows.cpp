@@ -86,8 +86,8 @@ const std::string job_columns =
     "j.started_at, j.finished_at, j.estimated_finish, j.model, j.backbone_sha256, "
     "training.public_id, validation.public_id, j.suffix, j.seed, j.learning_rate_multiplier, "
     "j.trained_tokens, made.model_id, made.number, j.error_code, j.error_message, j.error_param, "
-    "j.step, j.total_steps, j.tokens_per_second, j.attempts, j.id, j.has_metadata ";
-const int job_column_count = 29;
+    "j.step, j.total_steps, j.tokens_per_second, j.attempts, j.id, j.has_metadata, made.metrics ";
+const int job_column_count = 30;
 
 const std::string job_tables =
     " CROSS JOIN customers c ON c.id = j.customer_id CROSS JOIN tasks task ON task.id = j.task_id "
@@ -118,6 +118,7 @@ Job read_job(Database& database, const Statement& row, int first) {
           .fine_tuned_model = row.optional_text(at(18))};
   if (!row.is_null(at(19))) {
     job.version = static_cast<int>(row.integer(at(19)));
+    job.metrics = row.text(at(29));
   }
   if (!row.is_null(at(20))) {
     job.error = JobError{row.text(at(20)), row.text(at(21)), row.text(at(22))};

@@ -54,7 +54,7 @@ struct Task {
   CustomerId customer = 0;
   std::string name;          // the customer's word, unique with them
   std::string adapter_name;  // t_ and 16 hex digits: safe in every adapter file
-  std::string kind;          // classification
+  std::string kind;          // the newest version's; before there is one: classification
   UnixTime created_at = 0;
   int versions = 0;           // published so far, hidden ones included
   std::optional<int> latest;  // newest version that is not hidden
@@ -95,7 +95,8 @@ struct Job {
   std::map<std::string, std::string> metadata;
   std::int64_t trained_tokens = 0;  // final once succeeded
   std::optional<std::string> fine_tuned_model;
-  std::optional<int> version;  // number of the adapter version it made
+  std::optional<int> version;          // number of the adapter version it made
+  std::optional<std::string> metrics;  // of that version: LaneMetrics as JSON text
   std::vector<std::string> result_files;
   std::optional<JobError> error;
   JobProgress progress;
@@ -183,6 +184,7 @@ struct AdapterVersion {
   std::string metrics;              // LaneMetrics as JSON text
   UnixTime created_at = 0;
   bool hidden = false;  // deleted as a model; still there for those who hold its number
+  std::string kind;     // of task
 };
 
 struct Alias {

@@ -9,7 +9,10 @@ namespace {
 // Numbers count from 1 without gaps, because versions are never deleted: the highest is their
 // number.
 const std::string task_columns =
-    "SELECT t.public_id, t.customer_id, t.name, t.adapter_name, t.kind, t.created_at, "
+    "SELECT t.public_id, t.customer_id, t.name, t.adapter_name, "
+    "coalesce((SELECT kind FROM adapter_versions WHERE task_id = t.id ORDER BY number DESC LIMIT "
+    "1), "
+    "t.kind), t.created_at, "
     "(SELECT coalesce(max(number), 0) FROM adapter_versions WHERE task_id = t.id), "
     "(SELECT number FROM adapter_versions v WHERE task_id = t.id AND NOT EXISTS "
     "  (SELECT 1 FROM hidden_versions h WHERE h.version_id = v.id) ORDER BY number DESC LIMIT 1) ";

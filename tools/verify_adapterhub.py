@@ -95,8 +95,9 @@ def verify(worker, bundle, backbone, texts):
 def described(kind):
     if kind["method"] == "head":
         return "head alone"
+    of_kind = f" of {kind['task_kind']}" if kind.get("task_kind", "classification") != "classification" else ""
     left_out = f" without layers {kind['leave_out']}" if kind.get("leave_out") else ""
-    return f"{kind['method']} size {kind['size']}{left_out}"
+    return f"{kind['method']} size {kind['size']}{left_out}{of_kind}"
 
 
 def last_layers(backbone, count):
@@ -104,15 +105,22 @@ def last_layers(backbone, count):
     return list(range(json.loads((backbone / "config.json").read_text())["num_hidden_layers"] - count))
 
 
-def train_briefly(worker, backbone, directory, method, size=64, leave_out=()):
-    rows = [{"text": f"{word} number {i}", "label": word} for word in ("alpha", "beta", "gamma")
-            for i in range(12)]
-    data = directory / "rows.jsonl"
+def rows_of(task_kind):
+    for i in range(36):
+        word = ("alpha", "beta", "gamma")[i % 3]
+        target = {"multi_label": {"labels": [word, "delta"] if i % 2 else [word]},
+                  "regression": {"score": i + 0.5}}.get(task_kind, {"label": word})
+        yield {"text": f"{word} number {i // 3}", **target}
+
+
+def train_briefly(worker, backbone, directory, method, size=64, leave_out=(), task_kind="classification"):
+    rows = list(rows_of(task_kind))
+    data = directory / f"{task_kind}.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    name = "_".join([method, str(size), *map(str, leave_out)])
+    name = "_".join([method, str(size), *map(str, leave_out), task_kind])
     run = directory / name
     run.mkdir()
-    lane = {"trial_id": "trial", "job_id": "job", "adapter_name": f"t_{name}", "task_name": "verify",
+    lane = {"trial_id": "trial", "job_id": "job", "adapter_name": f"t_{name}", "task_name": "verify", "task_kind": task_kind,
             "training_file": {"path": str(data), "name": data.name,
                               "sha256": hashlib.sha256(data.read_bytes()).hexdigest()},
             "validation_file": None, "validation_fraction": 0.1, "method": method, "size": size,
@@ -145,6 +153,8 @@ def main():
             kinds = [(method, size) for method in ("houlsby", "pfeiffer") for size in SIZES]
             kinds += [("houlsby", 64, last_layers(backbone, 3)), ("pfeiffer", 24, [0, 2]), ("head",)]
             bundles = [train_briefly(worker, backbone, pathlib.Path(scratch), *kind) for kind in kinds]
+            bundles += [train_briefly(worker, backbone, pathlib.Path(scratch), "houlsby", task_kind=kind)
+                        for kind in ("multi_label", "regression")]
             good = [verify(worker, bundle, backbone, texts) for bundle in bundles]
     elif options.bundle:
         good = [verify(worker, options.bundle, backbone, texts)]

@@ -64,6 +64,12 @@ Response metrics(const ServiceContext& context, const Request& request) {
       write_metrics(version, list_metric_points(*database, version.job_id), epochs));
 }
 
+Response report(const ServiceContext& context, const Request& request) {
+  auto database = context.databases.checkout();
+  const auto version = version_of(*database, task_of(*database, request), request);
+  return json_response(write_report(version, find_report(*database, version)));
+}
+
 // The customer of a valid token. HttpError 403 for one that is broken, expired or of another
 // download.
 Caller customer_of_token(Database& database, const Request& request, const std::string& token,
@@ -129,6 +135,8 @@ void add_adapter_routes(Router& router, const ServiceContext& context,
   router.add("GET", versions, [&context](const Request& r) { return list(context, r); })
       .takes({"limit", "after"});
   router.add("GET", version, [&context](const Request& r) { return get(context, r); });
+  router.add("GET", version + "/report",
+             [&context](const Request& r) { return report(context, r); });
   router.add("GET", version + "/metrics",
              [&context](const Request& r) { return metrics(context, r); });
   const auto verified = std::make_shared<VerifiedBlobs>();

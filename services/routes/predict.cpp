@@ -50,7 +50,7 @@ const BackboneInfo& backbone_of(const ServiceContext& context, const AdapterVers
 
 Response answer_of(const AdapterVersion& version, const PredictResponse& answer,
                    const std::optional<int>& top_k) {
-  Response response = json_response(write_predictions(answer.predictions, top_k));
+  Response response = json_response(write_predictions(answer, top_k));
   response.headers.emplace_back("x-graft-version", std::to_string(version.number));
   response.headers.emplace_back("x-graft-model", version.model_id);
   response.headers.emplace_back("x-graft-tokens", std::to_string(answer.tokens));
@@ -67,6 +67,7 @@ void predict(const ServiceContext& context, const Request& request, const Respon
     version = find(*database, request);
   }
   PredictBody body = parse_predict_body(request.body);
+  check_function(body, version.kind);
   const BackboneInfo& backbone = backbone_of(context, version);
   PredictRequest order;
   order.backbone_directory = backbone.directory.string();

@@ -3,6 +3,7 @@
 #include "services/wire/hyperparameters.h"
 #include "services/wire/jobs_adapter.h"
 #include "services/wire/json.h"
+#include "services/wire/measured.h"
 #include "storage/jobs.h"
 #include "trainer/contract/metrics.h"
 
@@ -37,6 +38,21 @@ Json held_of(const JobWithConfig& with) {
   return {{"code", with.held->code}, {"since", with.held->since}};
 }
 
+// What came of it; null until it has succeeded. The version's report has more.
+Json result_of(const Job& job) {
+  if (!job.version || !job.metrics) return nullptr;
+  const Json numbers = measured_numbers(*job.metrics);
+  Json metrics = Json::object();
+  for (const Metric& row : metric_table())
+    if (const auto found = numbers.find(std::string(row.name)); found != numbers.end())
+      metrics[std::string(row.name)] = *found;
+  return {{"version", *job.version},
+          {"task_kind", numbers.value("task_kind", "classification")},
+          {"primary_metric", primary_metric_of(numbers)},
+          {"best_epoch", numbers.value("best_epoch", 0)},
+          {"metrics", std::move(metrics)}};
+}
+
 Json job_object(const JobWithConfig& with) {
   const Job& job = with.job;
   const Json hyperparameters = hyperparameters_of(with);
@@ -65,6 +81,7 @@ Json job_object(const JobWithConfig& with) {
       {"user_provided_suffix", json_or_null(job.suffix)},
       {"task", job.task_name},
       {"version", json_or_null(job.version)},
+      {"result", result_of(job)},
       {"progress", progress_of(job)},
       {"held", held_of(with)},
       {"attempts", job.attempts},

@@ -62,10 +62,7 @@ void read_input(const Json& value, const std::string& path, std::vector<TextInpu
 void read_parameters(const Json& object, PredictBody& body, std::vector<FieldError>& errors) {
   JsonFields fields(object, "parameters", errors);
   if (const auto top_k = fields.integer("top_k", {1, 1e6})) body.top_k = static_cast<int>(*top_k);
-  if (const auto function = fields.text("function_to_apply", 1, 64);
-      function && *function != "softmax")
-    fields.add_error("function_to_apply", "'" + *function + "' is not supported; use 'softmax'.",
-                     "not_supported");
+  body.function_to_apply = fields.text("function_to_apply", 1, 64);
   fields.finish();
 }
 
@@ -96,15 +93,27 @@ PredictBody parse_predict_body(std::string_view body) {
   return result;
 }
 
-std::string write_predictions(const std::vector<std::vector<LabelScore>>& predictions,
-                              const std::optional<int>& top_k) {
+void check_function(const PredictBody& body, std::string_view task_kind) {
+  const std::string own = task_kind == "multi_label"  ? "sigmoid"
+                          : task_kind == "regression" ? "none"
+                                                      : "softmax";
+  if (!body.function_to_apply || *body.function_to_apply == own) return;
+  refuse_field_errors({{"parameters.function_to_apply",
+                        "'" + *body.function_to_apply + "' is not supported by a task of kind " +
+                            std::string(task_kind) + "; use '" + own + "' or leave it out.",
+                        "not_supported"}});
+}
+
+std::string write_predictions(const PredictResponse& answer, const std::optional<int>& top_k) {
   Json rows = Json::array();
-  for (const auto& scores : predictions) {
+  for (const auto& scores : answer.predictions) {
     const std::size_t count =
         top_k ? std::min(scores.size(), static_cast<std::size_t>(*top_k)) : scores.size();
     Json row = Json::array();
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i) {
       row.push_back({{"label", scores[i].label}, {"score", scores[i].score}});
+      if (answer.threshold) row.back()["selected"] = scores[i].score >= *answer.threshold;
+    }
     rows.push_back(std::move(row));
   }
   return dump(rows);

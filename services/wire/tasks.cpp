@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "services/wire/json.h"
+#include "services/wire/measured.h"
 #include "trainer/contract/metrics.h"
 
 namespace graft {
@@ -23,12 +23,6 @@ Json task_object(const TaskWithAliases& with) {
           {"aliases", std::move(aliases)}};
 }
 
-// Written by us; an unreadable text is an empty object rather than a failed answer.
-Json metrics_of(const AdapterVersion& version) {
-  Json metrics = Json::parse(version.metrics, nullptr, false);
-  return metrics.is_object() ? metrics : Json::object();
-}
-
 Json version_object(const AdapterVersion& version, const DownloadLink& link) {
   return {{"id", version.id},
           {"object", "graft.adapter_version"},
@@ -39,8 +33,10 @@ Json version_object(const AdapterVersion& version, const DownloadLink& link) {
           {"backbone", version.backbone_name},
           {"backbone_sha256", version.backbone_sha256},
           {"created_at", version.created_at},
+          {"task_kind", version.kind},
           {"labels", version.labels},
-          {"metrics", metrics_of(version)},
+          {"primary_metric", primary_metric_of(measured_numbers(version.metrics))},
+          {"metrics", measured_numbers(version.metrics)},
           {"adapter_sha256", version.bundle_sha256},
           {"bytes", version.bundle_bytes},
           {"hidden", version.hidden},
@@ -89,6 +85,18 @@ std::string write_version_list(const std::vector<std::pair<AdapterVersion, Downl
   return dump(list_of(std::move(items), has_more));
 }
 
+std::string write_report(const AdapterVersion& version, const std::optional<std::string>& report) {
+  Json object = {{"object", "graft.report"},
+                 {"task", version.task_name},
+                 {"version", version.number},
+                 {"task_kind", version.kind},
+                 {"primary_metric", primary_metric_of(measured_numbers(version.metrics))}};
+  const Json known = report ? Json::parse(*report, nullptr, false) : Json();
+  for (const char* member : {"rows", "labels", "confusion", "threshold", "baseline"})
+    object[member] = known.is_object() && known.contains(member) ? known[member] : Json(nullptr);
+  return dump(object);
+}
+
 std::string write_metrics(const AdapterVersion& version, const std::vector<MetricPoint>& points,
                           const std::vector<Checkpoint>& epochs) {
   Json point_items = Json::array(), epoch_items = Json::array();
@@ -97,7 +105,7 @@ std::string write_metrics(const AdapterVersion& version, const std::vector<Metri
   return dump({{"object", "graft.metrics"},
                {"task", version.task_name},
                {"version", version.number},
-               {"final", metrics_of(version)},
+               {"final", measured_numbers(version.metrics)},
                {"points", std::move(point_items)},
                {"epochs", std::move(epoch_items)}});
 }

@@ -1,6 +1,7 @@
 // Tasks, adapter versions, aliases and training metrics on the wire. No state: any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,9 @@ struct DownloadLink {
 std::string write_version(const AdapterVersion& version, const DownloadLink& link);
 std::string write_version_list(const std::vector<std::pair<AdapterVersion, DownloadLink>>& versions,
                                bool has_more);
+
+// report: as it was published; nullopt: there is none, and all of it is null.
+std::string write_report(const AdapterVersion& version, const std::optional<std::string>& report);
 
 std::string write_metrics(const AdapterVersion& version, const std::vector<MetricPoint>& points,
                           const std::vector<Checkpoint>& epochs);

@@ -143,7 +143,7 @@ TEST_CASE("adapter versions and their labels refuse every change, each with a re
   CHECK(
       refused("REPLACE INTO adapter_versions SELECT 99, 'ver_x', customer_id, task_id, number, "
               "'m', job_id, trial_id, backbone_name, backbone_sha256, bundle_sha256, bundle_bytes, "
-              "label_count, metrics, created_at FROM adapter_versions") ==
+              "label_count, metrics, created_at, kind, report FROM adapter_versions") ==
       "database: this adapter version exists already and is immutable");
   CHECK(refused("UPDATE adapter_version_labels SET label = 'x'") ==
         "database: labels of an adapter version are immutable");

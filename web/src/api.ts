@@ -30,6 +30,12 @@ export interface Task {
   aliases: Record<string, number>;
 }
 
+/** A number of a version by its name, such as valid_accuracy; null where it is undefined. */
+export interface Metric {
+  name: string;
+  value: number | null;
+}
+
 export interface Version {
   id: string;
   version: number;
@@ -37,8 +43,10 @@ export interface Version {
   job_id: string;
   backbone: string;
   created_at: number;
+  task_kind: string;
   labels: string[];
-  metrics: { valid_accuracy: number; valid_macro_f1: number; training_rows: number };
+  primary_metric: Metric;
+  metrics: Record<string, number | string>;
   bytes: number;
   hidden: boolean;
   download_url: string;

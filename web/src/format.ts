@@ -19,6 +19,19 @@ export function percent(share: number | null | undefined): string {
   return typeof share === "number" && Number.isFinite(share) ? `${(share * 100).toFixed(1)} %` : "–";
 }
 
+/** "valid_macro_f1" is "macro F1". */
+export function metricName(name: string): string {
+  return name.replace(/^valid_/, "").replaceAll("_", " ").replace(/\bf1$/, "F1").replace(/\broc auc$/, "ROC AUC").replace(/^m[as]e$/, (error) => error.toUpperCase());
+}
+
+const plainNumbers = new Set(["valid_matthews", "valid_pearson", "valid_spearman", "valid_mse", "valid_mae", "valid_loss"]);
+
+/** Shares as percent; correlations and errors as the numbers that they are. */
+export function metricValue(name: string, value: unknown): string {
+  if (typeof value !== "number" || !Number.isFinite(value)) return "–";
+  return plainNumbers.has(name) ? value.toFixed(3) : percent(value);
+}
+
 export function bytes(count: number): string {
   if (count < 1000) return `${count} B`;
   const units = ["kB", "MB", "GB", "TB"];

@@ -1,6 +1,6 @@
 // The jobs, newest first: what each one learns, how far it is, and how it ended.
 import type { Job } from "./api";
-import { ago, isActive, percent, progressShare, rate, statusWords, timing } from "./format";
+import { ago, isActive, metricName, metricValue, progressShare, rate, statusWords, timing } from "./format";
 import { versionOf } from "./versions";
 import type { Shelf } from "./versions";
 
@@ -16,7 +16,7 @@ export function JobsTable({ jobs, shelves, now }: Props) {
     <table class="jobs" role="table" aria-labelledby="jobs">
       <thead role="rowgroup">
         <tr role="row">
-          {["Task", "Status", "Progress", "Tokens/s", "Time", "Accuracy"].map((name) => (
+          {["Task", "Status", "Progress", "Tokens/s", "Time", "Result"].map((name) => (
             <th key={name} scope="col" role="columnheader">{name}</th>
           ))}
         </tr>
@@ -48,8 +48,8 @@ function JobRow({ job, shelves, now }: { job: Job; shelves: Props["shelves"]; no
           submitted <time dateTime={new Date(job.created_at * 1000).toISOString()}>{ago(job.created_at, now)}</time>
         </span>
       </td>
-      <td role="cell" data-name="Accuracy" class="number">
-        {version ? <span>{percent(version.metrics.valid_accuracy)}</span> : "–"}
+      <td role="cell" data-name="Result" class="number">
+        {version ? <span>{metricValue(version.primary_metric.name, version.primary_metric.value)} <span class="quiet">{metricName(version.primary_metric.name)}</span></span> : "–"}
         {version && <> <a class="download" href={version.download_url} download>Download<span class="unseen"> adapter of {job.task}</span></a></>}
       </td>
     </tr>

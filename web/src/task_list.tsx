@@ -1,6 +1,6 @@
 // The tasks with every version they ever had, and what each version can be fetched by.
 import type { Task, Version } from "./api";
-import { ago, bytes, percent } from "./format";
+import { ago, bytes, metricName, metricValue } from "./format";
 import type { Shelf } from "./versions";
 
 interface Props {
@@ -41,12 +41,22 @@ function TaskCard({ task, versions, now }: { task: Task; versions: Version[]; no
   );
 }
 
+function Measured({ name, value }: { name: string; value: unknown }) {
+  return <span class="line">{metricValue(name, value)} <span class="quiet">{metricName(name)}</span></span>;
+}
+
+// The first two that the kind of task has beside its primary metric.
+function otherMetrics(version: Version): string[] {
+  const others = Object.keys(version.metrics).filter((name) => name.startsWith("valid_") && name !== "valid_loss" && name !== version.primary_metric.name);
+  return others.slice(0, 2);
+}
+
 function VersionTable({ task, versions, heading, now }: { task: Task; versions: Version[]; heading: string; now: number }) {
   return (
     <table role="table" aria-labelledby={heading}>
       <thead role="rowgroup">
         <tr role="row">
-          {["Version", "Accuracy", "Macro F1", "Labels", "Size", "Learned", "Adapter"].map((name) => (
+          {["Version", "Result", "Beside it", "Labels", "Size", "Learned", "Adapter"].map((name) => (
             <th key={name} scope="col" role="columnheader">{name}</th>
           ))}
         </tr>
@@ -55,8 +65,10 @@ function VersionTable({ task, versions, heading, now }: { task: Task; versions: 
         {versions.map((version) => (
           <tr role="row" key={version.id} data-version={version.version}>
             <th scope="row" role="rowheader"><span class="narrow">Version </span>{version.version}</th>
-            <td role="cell" data-name="Accuracy" class="number">{percent(version.metrics.valid_accuracy)}</td>
-            <td role="cell" data-name="Macro F1" class="number">{percent(version.metrics.valid_macro_f1)}</td>
+            <td role="cell" data-name="Result" class="number"><Measured name={version.primary_metric.name} value={version.primary_metric.value} /></td>
+            <td role="cell" data-name="Beside it" class="number">
+              {otherMetrics(version).map((name) => <Measured key={name} name={name} value={version.metrics[name]} />)}
+            </td>
             <td role="cell" data-name="Labels"><Labels labels={version.labels} /></td>
             <td role="cell" data-name="Size" class="number">{bytes(version.bytes)}</td>
             <td role="cell" data-name="Learned">

@@ -37,6 +37,7 @@ const std::map<std::string, std::string> bodies = {
     {"GET /v1/tasks/{task}/versions", ""},
     {"GET /v1/tasks/{task}/versions/{version}", ""},
     {"GET /v1/tasks/{task}/versions/{version}/metrics", ""},
+    {"GET /v1/tasks/{task}/versions/{version}/report", ""},
     {"GET /v1/tasks/{task}/versions/{version}/adapter.zip", ""},
     {"GET /v1/tasks/{task}/aliases/{alias}", ""},
     {"PUT /v1/tasks/{task}/aliases/{alias}", R"({"version": 1})"},

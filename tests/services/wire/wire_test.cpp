@@ -535,8 +535,6 @@ TEST_CASE("inputs that cannot be classified are refused by their index") {
   CHECK(param(R"({"inputs": [{"text_pair": "b"}]})") == "inputs[0].text");
   CHECK(param(R"({"inputs": [{"text": "a", "text_pair": ""}]})") == "inputs[0].text_pair");
   CHECK(param(R"({"inputs": "a", "parameters": {"top_k": 0}})") == "parameters.top_k");
-  CHECK(param(R"({"inputs": "a", "parameters": {"function_to_apply": "sigmoid"}})") ==
-        "parameters.function_to_apply");
   CHECK(param(R"({"inputs": "a", "top_k": 1})") == "top_k");
   CHECK(param(R"({"inputs": ")" + std::string(most_input_bytes + 1, 'x') + "\"}") == "inputs");
   std::string many = "\"a\"";
@@ -544,15 +542,39 @@ TEST_CASE("inputs that cannot be classified are refused by their index") {
   CHECK(param("{\"inputs\": [" + many + "]}") == "inputs");
 }
 
+TEST_CASE("the function that makes scores is the kind's, whatever is asked") {
+  const auto asked = [](const std::string& function, const char* kind) {
+    const PredictBody body = parse_predict_body(
+        R"({"inputs": "a", "parameters": {"function_to_apply": ")" + function + "\"}}");
+    try {
+      check_function(body, kind);
+    } catch (const HttpError& error) {
+      return error.param + " " + error.code;
+    }
+    return std::string("accepted");
+  };
+  CHECK(asked("softmax", "classification") == "accepted");
+  CHECK(asked("sigmoid", "multi_label") == "accepted");
+  CHECK(asked("none", "regression") == "accepted");
+  CHECK(asked("sigmoid", "classification") == "parameters.function_to_apply not_supported");
+  CHECK(asked("softmax", "regression") == "parameters.function_to_apply not_supported");
+  check_function(parse_predict_body(R"({"inputs": "a"})"), "regression");
+}
+
 TEST_CASE("predictions are nested lists, cut to top_k") {
-  const std::vector<std::vector<LabelScore>> scores = {{{"up", 0.75}, {"down", 0.25}},
-                                                       {{"down", 1}, {"up", 0}}};
+  PredictResponse scores;
+  scores.predictions = {{{"up", 0.75}, {"down", 0.25}}, {{"down", 1}, {"up", 0}}};
   CHECK(
       write_predictions(scores, std::nullopt) ==
       R"([[{"label":"up","score":0.75},{"label":"down","score":0.25}],[{"label":"down","score":1.0},{"label":"up","score":0.0}]])");
   CHECK(write_predictions(scores, 1) ==
         R"([[{"label":"up","score":0.75}],[{"label":"down","score":1.0}]])");
   CHECK(write_predictions({}, std::nullopt) == "[]");
+  scores.threshold = 0.5;
+  CHECK(
+      write_predictions(scores, 2) ==
+      R"([[{"label":"up","score":0.75,"selected":true},{"label":"down","score":0.25,"selected":false}],)"
+      R"([{"label":"down","score":1.0,"selected":true},{"label":"up","score":0.0,"selected":false}]])");
 }
 
 }  // namespace graft
