@@ -41,7 +41,7 @@ Job job_of(Database& database, const Request& request) {
 }
 
 void check_file(const ServiceContext& context, Database& database, CustomerId customer,
-                const std::string& id, const std::string& param, TaskKind kind) {
+                const std::string& id, const std::string& param, const RowWish& wish) {
   const auto file = find_file(database, customer, id, context.now());
   if (!file)
     throw HttpError(400, param + ": there is no file '" + id + "'; upload it first.",
@@ -51,7 +51,7 @@ void check_file(const ServiceContext& context, Database& database, CustomerId cu
                     param + ": the purpose of '" + id + "' is '" + file->purpose +
                         "'; upload it with purpose 'fine-tune'.",
                     "invalid_" + param, param);
-  check_file_shape(context.blobs.path(file->sha256), file->filename, param, kind);
+  check_file_shape(context.blobs.path(file->sha256), file->filename, param, wish);
 }
 
 // All that the customer chose; the seed may have been drawn for each request.
@@ -139,11 +139,11 @@ Response create(const ServiceContext& context, std::mutex& creating, const Reque
   // First of all: what became of its files since is no matter of a repeated request.
   if (auto answer = made_before()) return *std::move(answer);
   check_task_name(*database, wanted.customer, wanted.task_name);
-  check_file(context, *database, wanted.customer, wanted.training_file, "training_file",
-             body.config.task_kind);
+  const RowWish wish{body.config.task_kind, body.config.columns};
+  check_file(context, *database, wanted.customer, wanted.training_file, "training_file", wish);
   if (wanted.validation_file)
     check_file(context, *database, wanted.customer, *wanted.validation_file, "validation_file",
-               body.config.task_kind);
+               wish);
   // Files were looked at before: nobody waits here for another's.
   const std::lock_guard lock(creating);
   if (auto answer = made_before()) return *std::move(answer);

@@ -49,19 +49,24 @@ std::optional<Line> first_line(std::string_view head) {
   return std::nullopt;
 }
 
-void check_json_line(const Line& line, TaskKind kind, const Fault& fault) {
+void check_json_line(const Line& line, const RowWish& wish, const Fault& fault) {
   const auto read = read_json_row(line.text);
   if (const auto* bad = std::get_if<RowFault>(&read)) fault.at(line.number, bad->problem + ".");
   const auto& row = std::get<JsonRow>(read).object;
   const auto has = [&](std::string_view name) { return find_member(row, name) != nullptr; };
-  if (has("messages")) {
+  if (has("messages") && wish.columns.text.empty()) {
     if (!row["messages"].is_array())
       fault.at(line.number, "member \"messages\" must be a list of messages.");
     return;
   }
-  const auto missing = missing_member(has, kind);
-  if (missing.empty()) return;
-  const RowFault bad = missing == "text"
+  const auto missing = missing_member(has, wish);
+  if (missing.empty()) {
+    const RowShape shape = *find_shape(has, wish);
+    if (const auto rivals = rivals_of(shape, has, wish); !rivals.empty())
+      fault.at(line.number, "members " + rivals_in_words(shape, rivals) + ".");
+    return;
+  }
+  const RowFault bad = missing == "text" && wish.columns.text.empty()
                            ? no_text_member(row)
                            : absent_member(row, missing, "every row needs a text and a label");
   fault.at(line.number, bad.problem + ".");
@@ -70,7 +75,7 @@ void check_json_line(const Line& line, TaskKind kind, const Fault& fault) {
 }  // namespace
 
 void check_file_shape(const std::filesystem::path& path, const std::string& filename,
-                      std::string_view param, TaskKind kind) {
+                      std::string_view param, const RowWish& wish) {
   const Fault fault{param, filename};
   const std::optional<DataFormat> format = data_format_of(filename);
   if (!format)
@@ -93,9 +98,9 @@ void check_file_shape(const std::filesystem::path& path, const std::string& file
   if (line->text.size() > max_line_bytes) fault.at(line->number, std::string(line_too_long) + ".");
   if (!is_utf8(line->text)) fault.at(line->number, std::string(not_utf8));
   if (format == DataFormat::jsonl) {
-    check_json_line(*line, kind, fault);
+    check_json_line(*line, wish, fault);
   } else {
-    const auto header = read_separated_header(decoded.text, *format, kind);
+    const auto header = read_separated_header(decoded.text, *format, wish);
     if (const auto* bad = std::get_if<HeaderFault>(&header)) {
       const auto where = static_cast<std::size_t>(bad->line);
       // A quoted name may go on in lines that were not looked at above.

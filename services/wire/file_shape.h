@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "trainer/contract/task_kind.h"
+#include "trainer/contract/row_shape.h"
 
 namespace graft {
 
@@ -14,6 +14,6 @@ namespace graft {
 // ("training_file" or "validation_file"), naming file, line and member, where the first row cannot
 // be one of docs/api.md's shapes.
 void check_file_shape(const std::filesystem::path& path, const std::string& filename,
-                      std::string_view param, TaskKind kind);
+                      std::string_view param, const RowWish& wish);
 
 }  // namespace graft

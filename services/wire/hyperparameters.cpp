@@ -2,7 +2,10 @@
 #include "services/wire/hyperparameters.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <type_traits>
+#include <utility>
 
 namespace graft {
 
@@ -29,6 +32,29 @@ void read_name(const Hyperparameter& entry, JsonFields& fields,
   if (const auto last = names.rfind(", "); last != std::string::npos)
     names.replace(last, 2, " or ");
   fields.add_error(entry.name, "'" + *text + "' is not known; use " + names + ".");
+}
+
+// Pointers to its members, by their names.
+constexpr std::array<std::pair<const char*, std::string Columns::*>, 3> column_members{
+    {{"text", &Columns::text}, {"text_pair", &Columns::text_pair}, {"label", &Columns::label}}};
+
+void read_columns(const Hyperparameter& entry, JsonFields& fields, Columns& columns) {
+  auto names = fields.fields(entry.name);
+  if (!names) return;
+  constexpr std::size_t most_characters = 256;
+  for (const auto& [name, member] : column_members)
+    columns.*member = names->text(name, 1, most_characters).value_or("");
+  if (columns.text.empty() && !columns.text_pair.empty())
+    names->add_error("text_pair", "needs text beside it.");
+  names->finish();
+}
+
+Json columns_object(const Columns& columns) {
+  if (columns == Columns()) return nullptr;
+  Json object = Json::object();
+  for (const auto& [name, member] : column_members)
+    object[name] = (columns.*member).empty() ? Json(nullptr) : Json(columns.*member);
+  return object;
 }
 
 }  // namespace
@@ -64,6 +90,8 @@ void read_hyperparameters_at(Hyperparameter::Place place, JsonFields& fields,
             read_name(entry, fields, parse_adapter_method, value);
           else if constexpr (std::is_same_v<T, Activation>)
             read_name(entry, fields, parse_activation, value);
+          else if constexpr (std::is_same_v<T, Columns>)
+            read_columns(entry, fields, value);
           else if constexpr (std::is_same_v<T, TaskKind>)
             read_name(entry, fields, parse_task_kind, value);
         },
@@ -81,6 +109,8 @@ void write_hyperparameters_at(Hyperparameter::Place place, const Specification& 
         [&]<class T>(T Specification::*member) {
           if constexpr (std::is_enum_v<T>)
             shown = std::string(to_string(specification.*member));
+          else if constexpr (std::is_same_v<T, Columns>)
+            shown = columns_object(specification.*member);
           else
             shown = specification.*member;
         },

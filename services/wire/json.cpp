@@ -190,6 +190,12 @@ const Json* JsonFields::object(std::string_view name) {
   return value;
 }
 
+std::optional<JsonFields> JsonFields::fields(std::string_view name) {
+  const Json* value = object(name);
+  return value ? std::optional<JsonFields>(std::in_place, *value, path_of(name), errors_)
+               : std::nullopt;
+}
+
 std::string JsonFields::nearest(std::string_view name,
                                 const std::vector<std::string>& elsewhere) const {
   for (const auto& path : elsewhere)

@@ -62,6 +62,8 @@ class JsonFields {
   std::optional<std::int64_t> integer_or_auto(std::string_view name, NumberRange range);
   std::optional<double> number_or_auto(std::string_view name, NumberRange range);
   const Json* object(std::string_view name);
+  // The same, to be read; its errors are this one's.
+  std::optional<JsonFields> fields(std::string_view name);
 
   void add_error(std::string_view name, std::string message, std::string code = "invalid_value");
   std::string path_of(std::string_view name) const;

@@ -10,18 +10,18 @@
 
 namespace graft::fuzz {
 
-inline void read_data_file(std::string_view input, const std::string& name, TaskKind kind) {
+inline void read_data_file(std::string_view input, const std::string& name, const RowWish& wish) {
   const MemoryFile file(input);
   std::string refusal;  // of the quick look
   try {
-    check_file_shape(file.path(), name, "training_file", kind);
+    check_file_shape(file.path(), name, "training_file", wish);
   } catch (const HttpError& error) {
     hold(error.status == 400, "status " + std::to_string(error.status));
     hold(is_utf8(error.what()), "a refusal is UTF-8");
     refusal = error.what();
   }
   try {
-    const DataRows data = read_data({file.path(), name, ""}, FileRole::training, kind);
+    const DataRows data = read_data({file.path(), name, ""}, FileRole::training, wish);
     const std::vector<Row>& rows = data.rows;
     hold(refusal.empty(), "the quick look refuses what the worker takes: " + refusal);
     hold(!rows.empty(), "a file has rows");
@@ -44,7 +44,8 @@ inline void read_data_file(std::string_view input, const std::string& name, Task
 
 inline void read_data_file(std::string_view input, const std::string& name) {
   for (const TaskKind kind : {TaskKind::automatic, TaskKind::multi_label, TaskKind::regression})
-    read_data_file(input, name, kind);
+    read_data_file(input, name, RowWish{kind, {}});
+  read_data_file(input, name, RowWish{TaskKind::automatic, {"text", "", "topic"}});
 }
 
 }  // namespace graft::fuzz

@@ -146,3 +146,22 @@ def test_other_scores_than_the_kinds_are_refused(shared, topics, mood):
         assert refused.status == 400 and own in refused.error()["message"]
         body_of_own = {"inputs": "rain", "parameters": {"function_to_apply": own}}
         assert shared.request("POST", f"/v1/tasks/{task}/predict", body_of_own).status == 200
+
+
+def test_a_customers_own_columns_are_read_and_said(shared):
+    table = "id,Review,stars\n" + "".join(f"{i},{sentences.MOODS[mood][i % 5]} {i},{mood}\n" for i, mood in enumerate(["glad", "sad"] * 40))
+    file = shared.client().files.create(file=("reviews.csv", table.encode()), purpose="fine-tune").id
+    body = {"model": "minilm", "training_file": file}
+    refused = shared.request("POST", "/v1/fine_tuning/jobs", body)
+    assert refused.status == 400 and "the columns are: id, review, stars" in refused.error()["message"]
+    assert "columns.text" in refused.error()["message"]
+    refused = shared.request("POST", "/v1/fine_tuning/jobs", {**body, "columns": {"text": "Review", "label": "star"}})
+    assert refused.status == 400 and 'no column "star"' in refused.error()["message"]
+    refused = shared.request("POST", "/v1/fine_tuning/jobs", {**body, "columns": {"text_pair": "Review"}})
+    assert refused.status == 400 and refused.error()["param"] == "columns.text_pair"
+
+    job = shared.learn(file, "reviews", columns={"text": "Review", "label": "stars"})
+    assert job["columns"] == {"text": "Review", "text_pair": None, "label": "stars"}
+    assert job["result"]["task_kind"] == "classification"
+    assert any('text from "review", what is learned from "stars"' in text for text in shared.messages(job["id"]))
+    assert shared.predict("reviews", "what a wonderful day").json()[0][0]["label"] == "glad"

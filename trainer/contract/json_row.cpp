@@ -133,8 +133,7 @@ RowFault no_text_member(const Json& object) {
       object.contains("messages")
           ? "messages"
           : missing_member(
-                [&](std::string_view name) { return find_member(object, name) != nullptr; },
-                TaskKind::automatic);
+                [&](std::string_view name) { return find_member(object, name) != nullptr; }, {});
   if (object.contains(missing)) return absent_member(object, missing, "every row needs a text");
   return {"text", "no member holds the text; name it " + std::string(known_text_members) +
                       "; the members are: " + list_members(object) + unwrap_hint(object)};

@@ -5,41 +5,55 @@
 #include <array>
 #include <span>
 
+#include "trainer/durable/plain_text.h"
+
 namespace graft {
 namespace {
 
+struct TextMembers {
+  std::string_view text, pair;
+  std::string_view label = {};  // the only one; empty: by the kind
+};
+
 // Pairs first: a row with sentence and question is a pair, not a sentence.
-constexpr std::array<RowShape, 8> known_shapes{{{"text", "text_pair", "label"},
-                                                {"sentence1", "sentence2", "label"},
-                                                {"premise", "hypothesis", "label"},
-                                                {"question1", "question2", "label"},
-                                                {"question", "sentence", "label"},
-                                                {"text", "", "label"},
-                                                {"sentence", "", "label"},
-                                                {"prompt", "", "completion"}}};
+constexpr std::array<TextMembers, 10> known_texts{{{"text", "text_pair"},
+                                                   {"text_a", "text_b"},
+                                                   {"sentence1", "sentence2"},
+                                                   {"premise", "hypothesis"},
+                                                   {"question1", "question2"},
+                                                   {"question", "sentence"},
+                                                   {"text", ""},
+                                                   {"sentence", ""},
+                                                   {"prompt", "", "completion"},
+                                                   {"content", ""}}};
 
 // What a kind learns, by the members that may hold it, the usual one first.
 struct TargetMember {
   std::string_view name;
-  TargetForm form;
+  TargetForm form = TargetForm::label;
+  bool usual = false;  // one that is there leaves no doubt
 };
+constexpr TargetMember label{"label", TargetForm::label, true};
+constexpr std::array<TargetMember, 7> of_any{{label,
+                                              {"labels", TargetForm::label_list, true},
+                                              {"score", TargetForm::score, true},
+                                              {"similarity_score", TargetForm::score, true},
+                                              {"category"},
+                                              {"target"},
+                                              {"class"}}};
+constexpr std::array<TargetMember, 5> of_classification{
+    {label, {"labels", TargetForm::label_list, true}, {"category"}, {"target"}, {"class"}}};
+constexpr std::array<TargetMember, 2> of_multi_label{
+    {{"labels", TargetForm::label_list, true}, {"label", TargetForm::label_list, true}}};
+constexpr std::array<TargetMember, 4> of_regression{{{"score", TargetForm::score, true},
+                                                     {"similarity_score", TargetForm::score, true},
+                                                     {"label", TargetForm::score, true},
+                                                     {"target", TargetForm::score}}};
 
 std::span<const TargetMember> target_members(TaskKind kind) {
-  static constexpr std::array<TargetMember, 4> any{{{"label", TargetForm::label},
-                                                    {"labels", TargetForm::label_list},
-                                                    {"score", TargetForm::score},
-                                                    {"similarity_score", TargetForm::score}}};
-  static constexpr std::array<TargetMember, 2> of_classification{
-      {{"label", TargetForm::label}, {"labels", TargetForm::label_list}}};
-  static constexpr std::array<TargetMember, 2> of_multi_label{
-      {{"labels", TargetForm::label_list}, {"label", TargetForm::label_list}}};
-  static constexpr std::array<TargetMember, 3> of_regression{
-      {{"score", TargetForm::score},
-       {"similarity_score", TargetForm::score},
-       {"label", TargetForm::score}}};
   switch (kind) {
     case TaskKind::automatic:
-      break;
+      return of_any;
     case TaskKind::classification:
       return of_classification;
     case TaskKind::multi_label:
@@ -47,15 +61,14 @@ std::span<const TargetMember> target_members(TaskKind kind) {
     case TaskKind::regression:
       return of_regression;
   }
-  return any;
+  return {};
 }
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
+// How a kind writes what it learns, whatever the member is called.
+TargetForm form_of(TaskKind kind) {
+  return kind == TaskKind::multi_label  ? TargetForm::label_list
+         : kind == TaskKind::regression ? TargetForm::score
+                                        : TargetForm::label;
 }
 
 // Bytes of the blank that the text begins with; 0: it begins with none.
@@ -101,28 +114,74 @@ std::vector<std::string_view> labels_of_set(std::string_view joined) {
   return labels;
 }
 
-std::optional<RowShape> find_shape(const HasMember& has, TaskKind kind) {
-  const auto* shape =
-      std::find_if(known_shapes.begin(), known_shapes.end(), [&](const RowShape& known) {
-        return has(known.text) && (known.pair.empty() || has(known.pair));
-      });
-  if (shape == known_shapes.end()) return std::nullopt;
-  if (shape->label == "completion") return *shape;
-  const auto targets = target_members(kind);
-  const auto target = std::find_if(targets.begin(), targets.end(),
-                                   [&](const TargetMember& member) { return has(member.name); });
-  const TargetMember& chosen = target == targets.end() ? targets.front() : *target;
-  return RowShape{shape->text, shape->pair, chosen.name, chosen.form};
+std::optional<RowShape> find_shape(const HasMember& has, const RowWish& wish) {
+  RowShape shape;
+  if (!wish.columns.text.empty()) {
+    shape.text = wish.columns.text;
+    shape.pair = wish.columns.text_pair;
+  } else {
+    const auto* known = std::ranges::find_if(known_texts, [&](const TextMembers& members) {
+      return has(members.text) && (members.pair.empty() || has(members.pair));
+    });
+    if (known == known_texts.end()) return std::nullopt;
+    shape.text = known->text;
+    shape.pair = known->pair;
+    shape.label = known->label;
+  }
+  shape.form = form_of(wish.kind);
+  if (!wish.columns.label.empty()) shape.label = wish.columns.label;
+  if (!shape.label.empty()) return shape;
+  const auto targets = target_members(wish.kind);
+  const auto found =
+      std::ranges::find_if(targets, [&](const TargetMember& member) { return has(member.name); });
+  const TargetMember& chosen = found == targets.end() ? targets.front() : *found;
+  shape.label = chosen.name;
+  shape.form = chosen.form;
+  return shape;
 }
 
-std::string_view missing_member(const HasMember& has, TaskKind kind) {
-  if (const auto shape = find_shape(has, kind)) return has(shape->label) ? "" : shape->label;
-  for (const RowShape& shape : known_shapes) {
-    if (shape.pair.empty()) continue;
-    if (has(shape.text)) return shape.pair;
-    if (has(shape.pair)) return shape.text;
+std::string missing_member(const HasMember& has, const RowWish& wish) {
+  if (const auto shape = find_shape(has, wish)) {
+    for (const std::string& name : {shape->text, shape->pair, shape->label})
+      if (!name.empty() && !has(name)) return name;
+    return "";
+  }
+  for (const TextMembers& members : known_texts) {
+    if (members.pair.empty()) continue;
+    if (has(members.text)) return std::string(members.pair);
+    if (has(members.pair)) return std::string(members.text);
   }
   return "text";
+}
+
+std::vector<std::string_view> rivals_of(const RowShape& shape, const HasMember& has,
+                                        const RowWish& wish) {
+  std::vector<std::string_view> rivals;
+  if (!wish.columns.label.empty()) return rivals;
+  for (const TargetMember& member : target_members(wish.kind)) {
+    if (member.usual && shape.label == member.name) return {};
+    if (has(member.name) && shape.label != member.name) rivals.push_back(member.name);
+  }
+  return rivals;
+}
+
+std::string rivals_in_words(const RowShape& shape, std::span<const std::string_view> rivals) {
+  std::string list = "\"" + shape.label + "\"";
+  for (std::size_t i = 0; i < rivals.size(); ++i)
+    list += (i + 1 < rivals.size() ? ", \"" : " and \"") + std::string(rivals[i]) + "\"";
+  return list + " could each hold what is to be learned; say which with the job's columns.label";
+}
+
+std::string columns_in_words(const RowShape& shape) {
+  const bool plain = shape.text == "text" && (shape.pair.empty() || shape.pair == "text_pair") &&
+                     shape.label == "label";
+  if (plain) return {};
+  const auto quoted = [](const std::string& name) {
+    return "\"" + std::string(cut_text(name, 64)) + "\"";
+  };
+  return "text from " + quoted(shape.text) +
+         (shape.pair.empty() ? "" : ", its pair from " + quoted(shape.pair)) +
+         ", what is learned from " + quoted(shape.label);
 }
 
 std::string column_name(std::string_view field) {

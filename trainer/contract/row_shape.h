@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,8 +29,20 @@ std::optional<DataFormat> data_format_of(std::string_view file_name);
 // Names of the members or columns that hold a row's text, pair and what is to be learned for it. An
 // empty pair: one text a row.
 struct RowShape {
-  std::string_view text, pair, label;
+  std::string text, pair, label;
   TargetForm form = TargetForm::label;
+};
+
+// The customer's own names of a file's members or columns; empty: those that are known.
+struct Columns {
+  std::string text, text_pair, label;  // no text_pair without text
+  bool operator==(const Columns&) const = default;
+};
+
+// What a job says of the rows of its files.
+struct RowWish {
+  TaskKind kind = TaskKind::automatic;
+  Columns columns;
 };
 
 // Between the labels of a list, which no label holds; rows travel with their lists so joined.
@@ -43,21 +56,33 @@ struct RowFault {
 };
 
 // OpenAI's {"messages": […]}, which JSONL alone has.
-inline constexpr RowShape messages_shape{"messages", "", "messages"};
+inline const RowShape messages_shape{"messages", "", "messages"};
 
 inline constexpr std::string_view known_text_members =
-    "\"text\" (or sentence, sentence1 and sentence2, premise and hypothesis, question1 and "
-    "question2, question and sentence, prompt and completion)";
+    "\"text\" (or sentence, content, text_a and text_b, sentence1 and sentence2, premise and "
+    "hypothesis, question1 and question2, question and sentence, prompt and completion), or say "
+    "which it is with the job's columns.text";
 
 // Tells whether a row has a member or column of that name.
 using HasMember = std::function<bool(std::string_view)>;
 
-// The first known shape whose text and pair are there, and of the members that may hold what a kind
-// learns (automatic: any kind) the first that is there; whether one is, is another question.
-std::optional<RowShape> find_shape(const HasMember& has, TaskKind kind);
+// The columns that are asked for; where none are, the first known shape whose text and pair are
+// there, and of the members that may hold what a kind learns (automatic: any kind) the first that
+// is there; whether one is, is another question.
+std::optional<RowShape> find_shape(const HasMember& has, const RowWish& wish);
 
 // What a row lacks to have one of the shapes; empty: nothing.
-std::string_view missing_member(const HasMember& has, TaskKind kind);
+std::string missing_member(const HasMember& has, const RowWish& wish);
+
+// Members beside the one that was found that may be meant as well, so that nobody can know:
+// "category" beside "target". Of a file with `label`, or with columns that are asked for, there are
+// none.
+std::vector<std::string_view> rivals_of(const RowShape& shape, const HasMember& has,
+                                        const RowWish& wish);
+std::string rivals_in_words(const RowShape& shape, std::span<const std::string_view> rivals);
+
+// What people should be told was read where it is not plainly `text` and `label`; empty: it is.
+std::string columns_in_words(const RowShape& shape);
 
 // A column's name as a header means it: blanks off its ends, ASCII letters in lower case.
 std::string column_name(std::string_view field);

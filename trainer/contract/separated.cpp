@@ -13,9 +13,11 @@ constexpr int lines_below_a_title = 5;    // that are looked at for the real hea
 
 struct Names {
   std::vector<std::string> columns;
-  TaskKind kind;
+  RowWish wish;  // its names as a header means them
 
-  Names(const SeparatedRecord& header, TaskKind of_kind) : kind(of_kind) {
+  Names(const SeparatedRecord& header, const RowWish& asked) : wish(asked) {
+    for (std::string* name : {&wish.columns.text, &wish.columns.text_pair, &wish.columns.label})
+      *name = column_name(*name);
     for (const std::string& field : header.fields) columns.push_back(column_name(field));
   }
   std::size_t index_of(std::string_view name) const {
@@ -24,11 +26,12 @@ struct Names {
   }
   bool has(std::string_view name) const { return index_of(name) < columns.size(); }
   std::optional<RowShape> shape() const {
-    return find_shape([&](std::string_view name) { return has(name); }, kind);
+    return find_shape([&](std::string_view name) { return has(name); }, wish);
   }
   bool complete() const {
     const auto found = shape();
-    return found && has(found->label);
+    return found && has(found->text) && (found->pair.empty() || has(found->pair)) &&
+           has(found->label);
   }
   std::string list() const {
     std::string list;
@@ -59,18 +62,18 @@ std::optional<std::string_view> sep_line_of(std::string_view text) {
 }
 
 // The line below a title at which the header really stands; 0: none.
-std::int64_t header_below(std::string_view text, std::string_view candidates, TaskKind kind) {
+std::int64_t header_below(std::string_view text, std::string_view candidates, const RowWish& wish) {
   for (const char separator : candidates) {
     SeparatedReader reader(text, separator);
     SeparatedRecord record;
     for (int line = 0; line <= lines_below_a_title && reader.next(record); ++line)
-      if (line > 0 && !record.fault && Names(record, kind).complete()) return record.line;
+      if (line > 0 && !record.fault && Names(record, wish).complete()) return record.line;
   }
   return 0;
 }
 
 HeaderFault header_fault(std::string_view text, std::string_view candidates, bool sep_line,
-                         TaskKind kind) {
+                         const RowWish& wish) {
   SeparatedRecord best;
   char separator = candidates.front();
   for (const char candidate : candidates) {
@@ -83,13 +86,13 @@ HeaderFault header_fault(std::string_view text, std::string_view candidates, boo
     }
   }
   if (best.fault) return {best.line, "", *best.fault};
-  const Names names(best, kind);
+  const Names names(best, wish);
   std::string hint = "; the columns are: " + names.list();
   if (names.columns.size() == 1)
     hint += "; columns are separated by " + separator_name(candidates.front());
   else if (separator != candidates.front())
     hint += " (separated by " + separator_name(separator) + ")";
-  if (const std::int64_t line = header_below(text, candidates, kind))
+  if (const std::int64_t line = header_below(text, candidates, wish))
     hint +=
         "; line " + std::to_string(line) + " looks like the header: remove what stands above it";
   const auto shape = names.shape();
@@ -97,8 +100,9 @@ HeaderFault header_fault(std::string_view text, std::string_view candidates, boo
     return {best.line, "text",
             "the header names no column for the text; name it " + std::string(known_text_members) +
                 hint};
-  const std::string label(shape->label);
-  return {best.line, label, "the header names no column \"" + label + "\"" + hint};
+  const std::string missing =
+      missing_member([&](std::string_view name) { return names.has(name); }, names.wish);
+  return {best.line, missing, "the header names no column \"" + missing + "\"" + hint};
 }
 
 }  // namespace
@@ -194,7 +198,8 @@ void SeparatedReader::skip_line() {
 // ---- Headers -----------------------------------------------------------------------------------
 
 std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_view text,
-                                                                 DataFormat format, TaskKind kind) {
+                                                                 DataFormat format,
+                                                                 const RowWish& wish) {
   const std::string_view head = text.substr(0, max_line_bytes);
   if (head.find('\n') == head.npos && head.find('\r') != head.npos)
     return HeaderFault{1, "", "lines end in CR alone; save the file with LF or CRLF"};
@@ -210,7 +215,7 @@ std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_vie
   for (const char separator : candidates) {
     SeparatedRecord record;
     if (!first_record(text, separator, sep_line.has_value(), record) || record.fault) continue;
-    const Names names(record, kind);
+    const Names names(record, wish);
     if (!names.complete()) continue;
     // Columns without a name (an index that a spreadsheet wrote) are ignored, however many.
     for (auto column = names.columns.begin(); column != names.columns.end(); ++column)
@@ -219,6 +224,10 @@ std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_vie
             record.line, *column,
             "the header names the column \"" + *column + "\" twice; remove or rename one of them"};
     const RowShape shape = *names.shape();
+    const auto rivals = rivals_of(
+        shape, [&](std::string_view name) { return names.has(name); }, names.wish);
+    if (!rivals.empty())
+      return HeaderFault{record.line, shape.label, "the columns " + rivals_in_words(shape, rivals)};
     return SeparatedHeader{separator,
                            sep_line.has_value(),
                            shape,
@@ -227,7 +236,7 @@ std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_vie
                            names.index_of(shape.pair),
                            names.index_of(shape.label)};
   }
-  return header_fault(text, candidates, sep_line.has_value(), kind);
+  return header_fault(text, candidates, sep_line.has_value(), wish);
 }
 
 std::string separator_name(char separator) {

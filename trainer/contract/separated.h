@@ -67,7 +67,8 @@ struct HeaderFault {
 // `,` `;` tab `|` with which it has; a line sep=… decides. A reader with it stands behind the
 // header once it has skipped the sep= line and read a record that is not blank.
 std::variant<SeparatedHeader, HeaderFault> read_separated_header(std::string_view text,
-                                                                 DataFormat format, TaskKind kind);
+                                                                 DataFormat format,
+                                                                 const RowWish& wish);
 
 std::string separator_name(char separator);  // "commas", "tabs", …
 

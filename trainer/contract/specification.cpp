@@ -112,6 +112,13 @@ constexpr std::array table{
                    .doc = "What is learned: one label a row, a set of labels, or a number; auto "
                           "goes by the columns of the data",
                    .later = true},
+    Hyperparameter{.name = "columns",
+                   .place = Place::body,
+                   .member = &S::columns,
+                   .doc = "The files' own names of the members or columns to read",
+                   .values = "text, text_pair and label, each a name or left out",
+                   .default_words = "those that are known",
+                   .later = true},
 };
 
 std::string number_in_words(double value) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "trainer/contract/backbone_identity.h"
+#include "trainer/contract/row_shape.h"
 #include "trainer/contract/task_kind.h"
 
 namespace graft {
@@ -32,6 +33,7 @@ std::optional<Activation> parse_activation(std::string_view text);
 // Every value resolved; only what kind of task the data are is left to the worker that reads them.
 struct Specification {
   TaskKind task_kind = TaskKind::automatic;
+  Columns columns;
   AdapterMethod method = AdapterMethod::houlsby;
   int size = 64;
   std::vector<int> leave_out;  // layers, rising from 0
@@ -64,10 +66,11 @@ struct HyperparameterRange {
 struct Hyperparameter {
   // Of a job's body. contract: a member of the contract, read on its own.
   enum class Place { contract, body, hyperparameters, adapter };
-  using Member = std::variant<int Specification::*, std::uint64_t Specification::*,
-                              double Specification::*, bool Specification::*,
-                              AdapterMethod Specification::*, Activation Specification::*,
-                              TaskKind Specification::*, std::vector<int> Specification::*>;
+  using Member =
+      std::variant<int Specification::*, std::uint64_t Specification::*, double Specification::*,
+                   bool Specification::*, AdapterMethod Specification::*,
+                   Activation Specification::*, TaskKind Specification::*, Columns Specification::*,
+                   std::vector<int> Specification::*>;
 
   std::string_view name;
   Place place;

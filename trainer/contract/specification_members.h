@@ -8,6 +8,12 @@
 
 namespace graft {
 
+void describe(auto& member, Of<Columns> auto& columns) {
+  member("text", columns.text);
+  member("text_pair", columns.text_pair);
+  member("label", columns.label);
+}
+
 // In the order of the table; with_data: those too that stand beside the data files elsewhere.
 // The method comes first: a head alone has none of the adapter's members.
 void describe_hyperparameters(auto& member, auto& specification, bool with_data) {

@@ -22,7 +22,8 @@ std::string describe(const std::string& file_name, std::int64_t line, const std:
   return place + ": " + problem;
 }
 
-void read_text(std::string_view text, const DataFile& file, TaskKind kind, RowCollector& rows) {
+void read_text(std::string_view text, const DataFile& file, const RowWish& wish,
+               RowCollector& rows) {
   DecodedData decoded;
   decode_data(text, max_decoded_bytes, false, decoded);
   if (!decoded.problem.empty()) rows.fail(0, {"", decoded.problem});
@@ -32,9 +33,9 @@ void read_text(std::string_view text, const DataFile& file, TaskKind kind, RowCo
   if (text.empty()) rows.fail(0, {"", "the file is empty; upload one with rows"});
   const std::optional<DataFormat> format = data_format_of(file.name);
   if (format == DataFormat::jsonl) {
-    read_jsonl(text, offset, kind, rows);
+    read_jsonl(text, offset, wish, rows);
   } else if (format) {
-    read_separated(text, offset, *format, kind, rows);
+    read_separated(text, offset, *format, wish, rows);
   } else {
     rows.fail(0, {"",
                   "the name tells no known format; it must end in .jsonl, .csv or .tsv, with or "
@@ -63,17 +64,17 @@ std::string DataError::param() const {
 
 // ---- Files, tasks and splits -------------------------------------------------------------------
 
-std::vector<Row> read_rows(const DataFile& file, FileRole role, TaskKind kind) {
-  return read_data(file, role, kind).rows;
+std::vector<Row> read_rows(const DataFile& file, FileRole role, const RowWish& wish) {
+  return read_data(file, role, wish).rows;
 }
 
-DataRows read_data(const DataFile& file, FileRole role, TaskKind kind) {
+DataRows read_data(const DataFile& file, FileRole role, const RowWish& wish) {
   RowCollector rows(role, file.name);
   try {
     const MappedFile mapped(file.path);
     mapped.expect_sequential_reading();
     if (mapped.size() == 0) rows.fail(0, {"", "the file is empty; upload one with rows"});
-    read_text(mapped.text(), file, kind, rows);
+    read_text(mapped.text(), file, wish, rows);
   } catch (const MappedFileError& error) {
     log_error(file.name + ": " + error.what());
     throw DataError(role, file.name, 0, "", "the stored file is gone; upload it again");

@@ -63,10 +63,10 @@ struct DataRows {
 
 // Rows in file order. The suffix of file.name picks the format (.jsonl .ndjson .json .csv .tsv).
 // Memory: the rows, not the file. Throws DataError; a file that cannot be opened is one, too.
-// kind: which members hold what is to be learned; automatic: those that are there.
-DataRows read_data(const DataFile& file, FileRole role, TaskKind kind = TaskKind::automatic);
+// wish: which members hold the text and what is to be learned.
+DataRows read_data(const DataFile& file, FileRole role, const RowWish& wish = {});
 std::vector<Row> read_rows(const DataFile& file, FileRole role,
-                           TaskKind kind = TaskKind::automatic);  // the rows alone
+                           const RowWish& wish = {});  // the rows alone
 
 // What is to be learned of a file's rows, apart from their texts.
 struct LabelColumn {

@@ -83,8 +83,8 @@ std::optional<RowFault> check_quotation(const SeparatedRecord& record,
 }  // namespace
 
 void read_separated(std::string_view text, std::size_t file_offset, DataFormat format,
-                    TaskKind kind, RowCollector& rows) {
-  const auto read = read_separated_header(text, format, kind);
+                    const RowWish& wish, RowCollector& rows) {
+  const auto read = read_separated_header(text, format, wish);
   SeparatedRecord record;
   if (const auto* fault = std::get_if<HeaderFault>(&read)) {
     SeparatedReader first(text, '\n');  // bytes that are no text say more than missing columns
@@ -93,7 +93,7 @@ void read_separated(std::string_view text, std::size_t file_offset, DataFormat f
     rows.fail(fault->line, {fault->member, fault->problem});
   }
   const auto& header = std::get<SeparatedHeader>(read);
-  rows.set_form(header.shape.form);
+  rows.set_shape(header.shape);
   const char usual = format == DataFormat::tsv ? '\t' : ',';
   if (header.separator != usual)
     rows.note({"info", "Columns were read as separated by " + separator_name(header.separator) +

@@ -181,7 +181,7 @@ class MessagesReader {
 
 class JsonlReader {
  public:
-  explicit JsonlReader(TaskKind kind) : kind_(kind) {}
+  explicit JsonlReader(const RowWish& wish) : wish_(wish) {}
 
   std::optional<RowFault> read(std::string_view line, Row& row) {
     auto read = read_json_row(line);
@@ -207,13 +207,15 @@ class JsonlReader {
   bool discarded = false;  // a member may say that it is not to be used
   bool fraction = false;   // its label is a fractional number
 
-  TargetForm form() const { return shape_ ? shape_->form : TargetForm::label; }
+  RowShape shape() const { return shape_.value_or(RowShape()); }
 
  private:
   // `Label` beside `label`: which is meant?
   std::optional<RowFault> check_names(const Json& object) const {
     for (const auto& [name, value] : object.items())
-      for (const std::string_view meant : {shape_->text, shape_->pair, shape_->label})
+      for (const std::string_view meant :
+           {std::string_view(shape_->text), std::string_view(shape_->pair),
+            std::string_view(shape_->label)})
         if (name != meant && !meant.empty() && column_name(name) == meant &&
             find_member(object, meant) != nullptr)
           return RowFault{std::string(meant), "members " + in_quotes(meant) + " and " +
@@ -223,13 +225,14 @@ class JsonlReader {
   }
 
   std::optional<RowFault> choose_shape(const Json& object) {
-    shape_ = find_member(object, "messages") != nullptr
-                 ? messages_shape
-                 : find_shape(
-                       [&](std::string_view name) { return find_member(object, name) != nullptr; },
-                       kind_);
-    if (shape_) return std::nullopt;
-    return no_text_member(object);
+    const auto has = [&](std::string_view name) { return find_member(object, name) != nullptr; };
+    const bool messages = has("messages") && wish_.columns.text.empty();
+    shape_ = messages ? messages_shape : find_shape(has, wish_);
+    if (!shape_) return no_text_member(object);
+    const auto rivals = messages ? std::vector<std::string_view>() : rivals_of(*shape_, has, wish_);
+    if (!rivals.empty())
+      return RowFault{shape_->label, "members " + rivals_in_words(*shape_, rivals)};
+    return std::nullopt;
   }
 
   std::optional<RowFault> check_marks(const Json& object) {
@@ -251,7 +254,7 @@ class JsonlReader {
       if (auto fault = read_text(object, shape_->pair, row.text_pair.emplace())) return fault;
     } else if (const auto other = find_shape(
                    [&](std::string_view name) { return find_member(object, name) != nullptr; },
-                   kind_);
+                   wish_);
                other && !other->pair.empty()) {
       return RowFault{std::string(other->pair), "member " + in_quotes(other->pair) +
                                                     " makes this row a pair, the first row is none;"
@@ -267,23 +270,24 @@ class JsonlReader {
     }
     const Json* label = find_member(object, shape_->label);
     // Where any kind is meant, fractions are scores if all rows have numbers.
-    if (kind_ == TaskKind::automatic && label != nullptr && label->is_number_float()) {
+    if (wish_.kind == TaskKind::automatic && label != nullptr && label->is_number_float()) {
       fraction = true;
       return read_score(json, shape_->label, row.label);
     }
     return read_label(json, shape_->label, row.label);
   }
 
-  TaskKind kind_;
+  const RowWish& wish_;
   std::optional<RowShape> shape_;
   MessagesReader messages_;
 };
 
 }  // namespace
 
-void read_jsonl(std::string_view text, std::size_t file_offset, TaskKind kind, RowCollector& rows) {
+void read_jsonl(std::string_view text, std::size_t file_offset, const RowWish& wish,
+                RowCollector& rows) {
   if (auto array = array_over_file(text, rows.file_name())) rows.fail(0, {"", *std::move(array)});
-  JsonlReader reader(kind);
+  JsonlReader reader(wish);
   std::int64_t line_number = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     ++line_number;
@@ -310,7 +314,7 @@ void read_jsonl(std::string_view text, std::size_t file_offset, TaskKind kind, R
       rows.add(std::move(row));
     }
   }
-  rows.set_form(reader.form());
+  rows.set_shape(reader.shape());
 }
 
 }  // namespace graft

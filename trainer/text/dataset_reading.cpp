@@ -63,6 +63,12 @@ void RowCollector::add(Row row) {
   rows_.push_back(std::move(row));
 }
 
+void RowCollector::set_shape(const RowShape& shape) {
+  form_ = shape.form;
+  const std::string words = columns_in_words(shape);
+  if (!words.empty() && shape.text != messages_shape.text) note({"info", "Read: " + words + "."});
+}
+
 void RowCollector::add_fault(std::int64_t line, RowFault fault) {
   faults_.add(line, fault);
   rows_ = {};

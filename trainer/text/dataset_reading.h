@@ -56,7 +56,7 @@ class RowCollector {
   const std::string& file_name() const { return file_name_; }
   // A row that says of itself that it may be discarded.
   void count_discarded(std::int64_t line) { discarded_.add(line); }
-  void set_form(TargetForm form) { form_ = form; }
+  void set_shape(const RowShape& shape);
   // A label that JSON has as a fractional number.
   void count_fraction(std::int64_t line) { fractions_.add(line); }
   void count_trimmed_label(std::int64_t line) { trimmed_labels_.add(line); }
@@ -87,8 +87,9 @@ class RowCollector {
 };
 
 // The whole file without its byte order mark; file_offset: bytes cut off before `text`.
-void read_jsonl(std::string_view text, std::size_t file_offset, TaskKind kind, RowCollector& rows);
+void read_jsonl(std::string_view text, std::size_t file_offset, const RowWish& wish,
+                RowCollector& rows);
 void read_separated(std::string_view text, std::size_t file_offset, DataFormat format,
-                    TaskKind kind, RowCollector& rows);
+                    const RowWish& wish, RowCollector& rows);
 
 }  // namespace graft

@@ -49,26 +49,28 @@ TokenCache::TokenCache(fs::path directory, const Tokenizer& tokenizer,
 std::shared_ptr<const TokenizedFile> TokenCache::get(const DataFile& file, FileRole role,
                                                      int max_length,
                                                      const std::function<bool()>& stop,
-                                                     TaskKind kind) {
+                                                     const RowWish& wish) {
   std::string content;
   try {
     content = sha256_of_file(file.path);  // what the order says may be of another file by now
   } catch (const std::system_error&) {
-    read_rows(file, role, kind);  // says better what is wrong
+    read_rows(file, role, wish);  // says better what is wrong
     throw;
   }
   const std::optional<DataFormat> format = data_format_of(file.name);
   if (!format) read_rows(file, role);  // says that there is none
   std::string parts = content + "\n" + tokenizer_identity_ + "\n";
   for (const int part :
-       {static_cast<int>(*format), max_length, static_cast<int>(kind), reading_version})
+       {static_cast<int>(*format), max_length, static_cast<int>(wish.kind), reading_version})
     parts += std::to_string(part) + "\n";
+  for (const std::string& name : {wish.columns.text, wish.columns.text_pair, wish.columns.label})
+    parts += sha256_of_bytes(name) + "\n";
   const std::string key = sha256_of_bytes(parts);
   const auto open = open_.find(key);
   if (open != open_.end()) return open->second;
   std::shared_ptr<const TokenizedFile> tokens = load(key);
   if (!tokens) {
-    auto bytes = write_tokenized_file(read_data(file, role, kind), tokenizer_,
+    auto bytes = write_tokenized_file(read_data(file, role, wish), tokenizer_,
                                       static_cast<std::size_t>(max_length), key, stop);
     if (!bytes) return nullptr;
     if (store(key, *bytes)) tokens = load(key);

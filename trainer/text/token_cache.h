@@ -1,7 +1,7 @@
 // Tokenized files on disk, so that a file is tokenized once for all runs: DIR/<key>.tokens, where
-// the key is the hash of the file's bytes, its format, the kind that is learned of it, the
-// tokenizer's files, max_length and the version of this program's reading. A file is complete or
-// not there; one that is torn or damaged is made anew. Least recently used files go where the
+// the key is the hash of the file's bytes, its format, the columns and the kind that are asked for,
+// the tokenizer's files, max_length and the version of this program's reading. A file is complete
+// or not there; one that is torn or damaged is made anew. Least recently used files go where the
 // directory grows beyond its limit.
 //
 // Several processes may share a directory. One object is for one thread.
@@ -31,7 +31,7 @@ class TokenCache {
   // is logged and costs only the keeping. nullptr: stop() said so. Throws DataError.
   std::shared_ptr<const TokenizedFile> get(const DataFile& file, FileRole role, int max_length,
                                            const std::function<bool()>& stop,
-                                           TaskKind kind = TaskKind::automatic);
+                                           const RowWish& wish = {});
 
   static constexpr std::uint64_t default_limit = std::uint64_t{1} << 30;  // bytes
 

@@ -89,14 +89,14 @@ double Lane::accuracy_of(const StepSums& sums) const {
 std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneConfig& config,
                                          TokenCache& tokens, const std::function<bool()>& stop) {
   check_order(order, config);
-  const auto training =
-      tokens.get(order.training_file, FileRole::training, order.max_length, stop, order.task_kind);
+  const auto training = tokens.get(order.training_file, FileRole::training, order.max_length, stop,
+                                   {order.task_kind, order.columns});
   if (!training) return std::nullopt;
   check_tokens(*training, order.training_file, FileRole::training, config);
   std::shared_ptr<const TokenizedFile> validation;
   if (order.validation_file) {
     validation = tokens.get(*order.validation_file, FileRole::validation, order.max_length, stop,
-                            order.task_kind);
+                            {order.task_kind, order.columns});
     if (!validation) return std::nullopt;
     check_tokens(*validation, *order.validation_file, FileRole::validation, config);
   }

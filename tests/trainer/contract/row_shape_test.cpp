@@ -16,7 +16,7 @@ HasMember members(std::vector<std::string_view> names) {
 }
 
 TEST_CASE("a pair of texts is found before the single text that is part of it") {
-  const TaskKind any = TaskKind::automatic;
+  const RowWish any;
   CHECK(find_shape(members({"text", "text_pair"}), any)->pair == "text_pair");
   CHECK(find_shape(members({"sentence", "question"}), any)->text == "question");
   CHECK(find_shape(members({"sentence"}), any)->pair.empty());
@@ -25,7 +25,7 @@ TEST_CASE("a pair of texts is found before the single text that is part of it") 
 }
 
 TEST_CASE("what a row lacks is named by the shape it comes nearest to") {
-  const TaskKind any = TaskKind::automatic;
+  const RowWish any;
   CHECK(missing_member(members({"text", "label"}), any).empty());
   CHECK(missing_member(members({"text"}), any) == "label");
   CHECK(missing_member(members({"prompt", "label"}), any) == "completion");

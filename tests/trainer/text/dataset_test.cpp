@@ -85,7 +85,7 @@ TEST_CASE("labels are strings, integers or booleans; a fraction is none") {
   CHECK(labels(rows) == Strings{"10", "-2", "true", "10"});
   CHECK(mentions(error_of([&] {
                    read_rows(Files().write("a.jsonl", R"({"text": "a", "label": 3.5})"),
-                             FileRole::training, TaskKind::classification);
+                             FileRole::training, {TaskKind::classification, {}});
                  }),
                  "a.jsonl line 1: member \"label\" is the fractional number 3.5"));
   CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": ["x"]})"),
@@ -221,6 +221,54 @@ TEST_CASE("a line over 1 MiB is refused, one of 1 MiB is not") {
 TEST_CASE("a byte order mark is passed over in every format") {
   CHECK(rows_of("a.jsonl", "\xEF\xBB\xBF" + good).size() == 1);
   CHECK(rows_of("a.csv", "\xEF\xBB\xBFtext,label\na,b\n").size() == 1);
+}
+
+// ---- Columns of one's own
+// ------------------------------------------------------------------------
+
+TEST_CASE("a job's own names of members and columns are read, in any case of a header") {
+  Files files;
+  const RowWish wish{TaskKind::automatic, {"Review Text", "", "stars"}};
+  const DataFile lines =
+      files.write("a.jsonl", R"({"text": "no", "Review Text": "good", "label": "no", "stars": 5})");
+  const DataFile table = files.write("a.csv", "text,REVIEW TEXT ,stars\nno,good,5\n");
+  for (const DataFile& file : {lines, table}) {
+    const DataRows data = read_data(file, FileRole::training, wish);
+    CHECK(texts(data.rows) == Strings{"good"});
+    CHECK(labels(data.rows) == Strings{"5"});
+    REQUIRE(data.notes.size() == 1);
+    CHECK(mentions(data.notes[0].message, "what is learned from \"stars\""));
+  }
+  const auto error = [&](const DataFile& file, const Columns& columns) {
+    return error_of([&] { read_data(file, FileRole::training, {TaskKind::automatic, columns}); });
+  };
+  CHECK(mentions(error(lines, {"body", "", ""}), "a.jsonl line 1: member \"body\" is missing"));
+  CHECK(mentions(error(lines, {"text", "other", ""}), "member \"other\" is missing"));
+  CHECK(mentions(error(table, {"", "", "rating"}),
+                 "a.csv line 1: the header names no column \"rating\"; the columns are: text, "));
+  const DataRows pairs = read_data(files.write("p.csv", "a,b,c\nx,y,z\n"), FileRole::training,
+                                   {TaskKind::automatic, {"a", "b", "c"}});
+  CHECK(pairs.rows[0].text_pair == "y");
+}
+
+TEST_CASE("common names of columns are known; where several may be meant they are listed") {
+  Files files;
+  const DataRows data =
+      read_data(files.write("a.csv", "content,category\na,x\n"), FileRole::training);
+  CHECK(labels(data.rows) == Strings{"x"});
+  CHECK(mentions(data.notes.at(0).message,
+                 "Read: text from \"content\", what is learned from \"category\"."));
+  const DataRows pairs = read_data(
+      files.write("a.jsonl", R"({"text_a": "a", "text_b": "b", "target": "x", "label": "y"})"),
+      FileRole::training);
+  CHECK(pairs.rows[0].text_pair == "b");
+  CHECK(labels(pairs.rows) == Strings{"y"});  // where there is a label there is no doubt
+  CHECK(error_of("a.csv", "text,class,target\na,x,y\n") ==
+        "a.csv line 1: the columns \"target\" and \"class\" could each hold what is to be learned; "
+        "say which with the job's columns.label");
+  CHECK(error_of("a.jsonl", R"({"text": "a", "category": "x", "class": 1, "target": 2})") ==
+        "a.jsonl line 1: members \"category\", \"target\" and \"class\" could each hold what is to "
+        "be learned; say which with the job's columns.label");
 }
 
 // ---- CSV and TSV -------------------------------------------------------------------------------

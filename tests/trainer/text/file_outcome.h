@@ -36,8 +36,8 @@ inline Outcome outcome_of(const std::string& name, const std::string& bytes,
   };
   const std::string key(64, 'k');
   const auto tokens_of = [&](const DataFile& file, FileRole role, std::string& owned) {
-    owned = *write_tokenized_file(read_data(file, role, TaskKind::classification), tokenizer, 64,
-                                  key, [] { return false; });
+    owned = *write_tokenized_file(read_data(file, role, {TaskKind::classification, {}}), tokenizer,
+                                  64, key, [] { return false; });
     return view_tokenized_file(owned, key, std::make_shared<int>(0));
   };
   Outcome outcome;

@@ -46,7 +46,8 @@ TrainingState small_checkpoint() {
     LaneTensors tensors;
     tensors.optimizer = {torch::randn({5}), torch::randn({5}), torch::rand({5}), 7};
     if (lane == 2) {
-      position.best = EpochEnded{2, 1, 4, {{"train_loss", 0.5}, {"valid_accuracy", 0.75}}, "valid_accuracy", true};
+      position.best = EpochEnded{
+          2, 1, 4, {{"train_loss", 0.5}, {"valid_accuracy", 0.75}}, "valid_accuracy", true};
       tensors.best_epoch = torch::randn({5});
     }
     checkpoint.header.lanes.push_back(position);
