@@ -45,9 +45,9 @@ Checkpoint describe(const Trial& trial, const LanePosition& position, UnixTime n
   const StepTotals& sums = position.epoch_sums;
   if (sums.rows > 0) {
     const auto rows = static_cast<double>(sums.rows);
-    checkpoint.metrics =
-        write_metrics_text({{"train_loss", sums.loss / rows},
-                            {"train_accuracy", static_cast<double>(sums.correct) / rows}});
+    Metrics metrics{{"train_loss", sums.loss / rows}};
+    if (sums.correct) metrics.set("train_accuracy", static_cast<double>(*sums.correct) / rows);
+    checkpoint.metrics = write_metrics_text(metrics);
   }
   return checkpoint;
 }

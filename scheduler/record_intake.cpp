@@ -205,9 +205,9 @@ void RecordIntake::add_data_ready(Batch& batch, const DataReady& ready) {
   add_event(batch, *lane, EventLevel::info,
             "Data read: " + plural(ready.training_rows, "training row") + ", " +
                 plural(ready.validation_rows, "validation row") + ", " +
-                (ready.task_kind == TaskKind::regression
-                     ? "numbers to learn"
-                     : plural(static_cast<std::int64_t>(ready.labels.size()), "label")) +
+                (learns_labels(ready.task_kind)
+                     ? plural(static_cast<std::int64_t>(ready.labels.size()), "label")
+                     : "numbers to learn") +
                 ". " + plural(ready.total_steps, "step") + " to go, " +
                 plural(ready.trainable_parameters, "trainable parameter") + ".");
   if (ready.truncated_rows > 0) {

@@ -59,11 +59,12 @@ void check_json_line(const Line& line, const RowWish& wish, const Fault& fault) 
       fault.at(line.number, "member \"messages\" must be a list of messages.");
     return;
   }
-  const auto missing = missing_member(has, wish);
+  const auto shape = find_shape(members_of(row), wish);
+  const bool null_target = shape && row.contains(shape->label) && !has(shape->label);
+  const std::string missing = null_target ? shape->label : missing_member(has, wish);
   if (missing.empty()) {
-    const RowShape shape = *find_shape(has, wish);
-    if (const auto rivals = rivals_of(shape, has, wish); !rivals.empty())
-      fault.at(line.number, "members " + rivals_in_words(shape, rivals) + ".");
+    if (const auto rivals = rivals_of(*shape, has, wish); !rivals.empty())
+      fault.at(line.number, "members " + rivals_in_words(*shape, rivals) + ".");
     return;
   }
   const RowFault bad = missing == "text" && wish.columns.text.empty()

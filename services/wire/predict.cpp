@@ -94,9 +94,8 @@ PredictBody parse_predict_body(std::string_view body) {
 }
 
 void check_function(const PredictBody& body, std::string_view task_kind) {
-  const std::string own = task_kind == "multi_label"  ? "sigmoid"
-                          : task_kind == "regression" ? "none"
-                                                      : "softmax";
+  const std::string own(
+      score_function(parse_task_kind(task_kind).value_or(TaskKind::classification)));
   if (!body.function_to_apply || *body.function_to_apply == own) return;
   refuse_field_errors({{"parameters.function_to_apply",
                         "'" + *body.function_to_apply + "' is not supported by a task of kind " +
@@ -112,7 +111,9 @@ std::string write_predictions(const PredictResponse& answer, const std::optional
     Json row = Json::array();
     for (std::size_t i = 0; i < count; ++i) {
       row.push_back({{"label", scores[i].label}, {"score", scores[i].score}});
-      if (answer.threshold) row.back()["selected"] = scores[i].score >= *answer.threshold;
+      if (answer.threshold)
+        row.back()["selected"] =
+            static_cast<float>(scores[i].score) >= static_cast<float>(*answer.threshold);
     }
     rows.push_back(std::move(row));
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "trainer/contract/prediction.h"
+#include "trainer/contract/task_kind.h"
 
 namespace graft {
 

@@ -43,7 +43,8 @@ inline void read_data_file(std::string_view input, const std::string& name, cons
 }
 
 inline void read_data_file(std::string_view input, const std::string& name) {
-  for (const TaskKind kind : {TaskKind::automatic, TaskKind::multi_label, TaskKind::regression})
+  for (const TaskKind kind :
+       {TaskKind::automatic, TaskKind::classification, TaskKind::multi_label, TaskKind::regression})
     read_data_file(input, name, RowWish{kind, {}});
   read_data_file(input, name, RowWish{TaskKind::automatic, {"text", "", "topic"}});
 }

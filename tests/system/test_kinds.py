@@ -134,7 +134,7 @@ def test_a_version_that_learned_nothing_says_so(shared):
     rows = [{"text": f"{draw.choice(sentences.NAMES)} {draw.randrange(10**6)}", "label": "common" if i % 10 else "rare"} for i in range(200)]
     job = shared.learn(rows, "nothing", epochs=2)
     messages = shared.messages(job["id"])
-    assert any("no better than an answer without a model: its accuracy on the validation rows is 0.9, and always \"common\"" in text for text in messages), messages
+    assert any("no better than an answer without a model: its accuracy on the validation rows is 0.9, where always \"common\"" in text for text in messages), messages
     assert any("never answers 1 of the 2 labels" in text and '"rare"' in text for text in messages)
     assert shared.get("/v1/tasks/nothing/versions/1/report")["labels"][1]["predicted"] == 0
 

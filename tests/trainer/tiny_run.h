@@ -92,4 +92,26 @@ inline std::vector<LaneOrder> three_lanes(const ScratchDirectory& scratch) {
   return {a, b, c};
 }
 
+// A lane of each kind of task but classification, on rows of its own.
+inline std::vector<LaneOrder> lanes_of_other_kinds(const ScratchDirectory& scratch) {
+  std::vector<LaneOrder> lanes;
+  for (const TaskKind kind : {TaskKind::multi_label, TaskKind::regression}) {
+    const std::string name(to_string(kind));
+    LaneOrder lane = tiny_lane(scratch, name, 2, 48, 4);
+    std::string rows;
+    for (int i = 0; i < 48; ++i) {
+      const std::string word = i % 3 == 0 ? "cat" : i % 3 == 1 ? "dog" : "cat and dog";
+      const std::string labels = i % 3 == 0 ? R"("c")" : i % 3 == 1 ? R"("d")" : R"("c", "d")";
+      rows += R"({"text": "the )" + word + " " + std::to_string(i) + R"(", )" +
+              (kind == TaskKind::regression ? R"("score": )" + std::to_string(i % 3 * 10 + 100)
+                                            : R"("labels": [)" + labels + "]") +
+              "}\n";
+    }
+    write_text(lane.training_file.path, rows);
+    lane.training_file.sha256 = sha256_of_file(lane.training_file.path);
+    lanes.push_back(lane);
+  }
+  return lanes;
+}
+
 }  // namespace graft

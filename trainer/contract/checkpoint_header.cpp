@@ -29,6 +29,8 @@ void describe(auto& member, Of<LanePosition> auto& position) {
   member("epoch_sums", position.epoch_sums);
   member("sums", position.sums);
   member("evaluation_seconds", position.evaluation_seconds);
+  member.optional("target_mean", position.target_mean);
+  member.optional("target_deviation", position.target_deviation);
   member("best", position.best);
 }
 

@@ -15,8 +15,9 @@ namespace graft {
 
 // Sums over training steps.
 struct StepTotals {
-  double loss = 0;  // of the rows
-  std::int64_t correct = 0, rows = 0, tokens = 0, steps = 0;
+  double loss = 0;                      // of the rows
+  std::optional<std::int64_t> correct;  // rows; none where the kind of task knows no such thing
+  std::int64_t rows = 0, tokens = 0, steps = 0;
   double seconds = 0;
 };
 
@@ -30,6 +31,8 @@ struct LanePosition {
   std::vector<std::string> labels;
   StepTotals epoch_sums, sums;
   double evaluation_seconds = 0;
+  // Of a regression: what its head's numbers are deviations of, and in what.
+  std::optional<double> target_mean, target_deviation;
   std::optional<EpochEnded> best;
 };
 

@@ -118,6 +118,12 @@ const Json* find_member(const Json& object, std::string_view name) {
   return found == object.end() || found->is_null() ? nullptr : &*found;
 }
 
+HasMember members_of(const Json& object) {
+  return [&object](std::string_view name) {
+    return may_be_target(name) ? object.contains(name) : find_member(object, name) != nullptr;
+  };
+}
+
 RowFault absent_member(const Json& object, std::string_view name, std::string_view need) {
   const std::string member(name);
   if (!object.contains(member))

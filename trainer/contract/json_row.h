@@ -29,6 +29,10 @@ std::optional<std::string> array_over_file(std::string_view text, std::string_vi
 // A member that is null is one that is not there.
 const nlohmann::json* find_member(const nlohmann::json& object, std::string_view name);
 
+// The object's members as find_shape() asks for them: a text that is null is not there, but what is
+// to be learned is chosen by its name, so that a null is refused and no other member taken for it.
+HasMember members_of(const nlohmann::json& object);
+
 // For a member that find_member() does not find: that it is missing, or null; `need` says why it
 // has to be there.
 RowFault absent_member(const nlohmann::json& object, std::string_view name, std::string_view need);

@@ -124,9 +124,18 @@ const Metric& metric(std::string_view name) {
 }
 
 std::string words_of(const Metric& metric) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> written{
+      {{"f1", "F1"},
+       {"roc auc", "ROC AUC"},
+       {"pearson", "Pearson"},
+       {"spearman", "Spearman"},
+       {"mse", "MSE"},
+       {"mae", "MAE"}}};
   std::string words(metric.name.substr(metric.name.find('_') + 1));
   std::replace(words.begin(), words.end(), '_', ' ');
-  if (words.ends_with(" f1")) words.replace(words.size() - 2, 2, "F1");
+  for (const auto& [plain, usual] : written)
+    if (words.ends_with(plain))
+      words.replace(words.size() - plain.size(), plain.size(), std::string(usual));
   return words;
 }
 

@@ -28,7 +28,6 @@ void describe(auto& member, Of<PredictResponse> auto& response) {
   member("id", response.id);
   member("predictions", response.predictions);
   member("tokens", response.tokens);
-  member("task_kind", response.task_kind);
   member("threshold", response.threshold);
   member("error_code", response.error_code);
   member("error_message", response.error_message);

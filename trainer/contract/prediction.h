@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "trainer/contract/protocol_error.h"
-#include "trainer/contract/task_kind.h"
 
 namespace graft {
 
@@ -36,7 +35,6 @@ struct PredictResponse {
   std::uint64_t id = 0;
   std::vector<std::vector<LabelScore>> predictions;  // an input each, by falling score
   std::int64_t tokens = 0;                           // of all inputs, special tokens included
-  TaskKind task_kind = TaskKind::classification;
   std::optional<double> threshold;        // from which on a label of multi_label is answered
   std::string error_code, error_message;  // empty: success
 };

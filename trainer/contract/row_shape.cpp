@@ -140,6 +140,11 @@ std::optional<RowShape> find_shape(const HasMember& has, const RowWish& wish) {
   return shape;
 }
 
+bool may_be_target(std::string_view name) {
+  return std::ranges::any_of(of_any,
+                             [&](const TargetMember& member) { return member.name == name; });
+}
+
 std::string missing_member(const HasMember& has, const RowWish& wish) {
   if (const auto shape = find_shape(has, wish)) {
     for (const std::string& name : {shape->text, shape->pair, shape->label})

@@ -63,8 +63,11 @@ inline constexpr std::string_view known_text_members =
     "hypothesis, question1 and question2, question and sentence, prompt and completion), or say "
     "which it is with the job's columns.text";
 
-// Tells whether a row has a member or column of that name.
+// Tells whether a row has a member or column of that name, to be read.
 using HasMember = std::function<bool(std::string_view)>;
+
+// Whether the name may hold what is to be learned, where no columns are asked for.
+bool may_be_target(std::string_view name);
 
 // The columns that are asked for; where none are, the first known shape whose text and pair are
 // there, and of the members that may hold what a kind learns (automatic: any kind) the first that

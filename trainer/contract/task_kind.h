@@ -14,4 +14,9 @@ std::span<const std::string_view> task_kind_names();
 std::string_view to_string(TaskKind kind);
 std::optional<TaskKind> parse_task_kind(std::string_view text);
 
+// What makes its scores of logits, by the names of Hugging Face: softmax, sigmoid, none.
+std::string_view score_function(TaskKind kind);
+// Its rows have labels; else numbers.
+bool learns_labels(TaskKind kind);
+
 }  // namespace graft

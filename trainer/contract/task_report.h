@@ -34,11 +34,14 @@ struct Baseline {
   Metrics metrics;     // what it gets on the validation rows; what is undefined is absent
 };
 
+inline constexpr std::size_t most_confusion_cells = 10'000;
+
 struct TaskReport {
-  std::int64_t rows = 0;                 // of validation
-  std::vector<LabelReport> labels;       // in class-id order; empty: the kind has none
-  std::vector<ConfusionCell> confusion;  // by truth, then predicted; of single labels only
-  std::optional<double> threshold;       // of a label's score, chosen on the validation rows
+  std::int64_t rows = 0;            // of validation
+  std::vector<LabelReport> labels;  // in class-id order; empty: the kind has none
+  // By truth, then predicted; of single labels only; those with the most rows.
+  std::vector<ConfusionCell> confusion;
+  std::optional<double> threshold;  // of a label's score, chosen on the validation rows
   Baseline baseline;
 };
 

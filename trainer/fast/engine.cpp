@@ -245,7 +245,8 @@ class Engine::TypedPasses : public Passes {
     const at::Tensor loss = lane.kind->loss(logits, targets) * share;
     loss.backward();
     result.loss += loss.item<double>();
-    result.correct += lane.kind->right(logits.detach(), targets);
+    if (const auto right = lane.kind->right(logits.detach(), targets))
+      result.correct = result.correct.value_or(0) + *right;
     result.tokens += segment.tokens;
     return states.grad().contiguous();
   }

@@ -46,8 +46,8 @@ struct LaneStep {
 };
 
 struct LaneStepResult {
-  double loss = 0;           // mean over the rows
-  std::int64_t correct = 0;  // 0 where the kind knows no such thing
+  double loss = 0;                      // mean over the rows
+  std::optional<std::int64_t> correct;  // rows; none: the kind knows no such thing
   std::int64_t rows = 0, tokens = 0;
   double flops = 0;  // that its model needed, see training_flops()
 };

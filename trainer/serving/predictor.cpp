@@ -121,7 +121,6 @@ PredictResponse Predictor::answer(const PredictRequest& request) {
   try {
     const Logits result = logits(request);
     response.tokens = result.tokens;
-    response.task_kind = result.kind->name();
     response.threshold = result.threshold;
     for (const at::Tensor& row : result.rows)
       response.predictions.push_back(label_scores(result.model->labels, result.kind->scores(row)));
@@ -144,7 +143,7 @@ Predictor::Logits Predictor::logits(const PredictRequest& request) {
   Logits result;
   result.model = &task;
   result.kind = &kind_named(version.provenance.order.task_kind);
-  if (version.provenance.report) result.threshold = version.provenance.report->threshold;
+  result.threshold = result.kind->threshold(version.provenance.report);
   result.tokens = static_cast<std::int64_t>(rows.ids.size());
   result.rows.resize(rows.size());
   std::vector<std::size_t> all(rows.size());

@@ -9,6 +9,7 @@
 #include "trainer/tasks/kinds.h"
 #include "trainer/tasks/label_report.h"
 #include "trainer/tasks/metrics.h"
+#include "trainer/text/dataset_reading.h"
 
 namespace graft {
 namespace {
@@ -21,16 +22,13 @@ void check_labels(const PlanInput& input) {
                          "classification needs one a row, as the member \"label\"");
   if (input.training.fraction_line > 0)
     throw DataError(FileRole::training, input.training_name, input.training.fraction_line, "label",
-                    "the label is a fractional number, those of other rows are none; labels are "
-                    "strings or integers, each the name of a class (task_kind \"regression\" "
-                    "learns numbers)");
+                    "the label is a fractional number; labels are strings or integers, each the "
+                    "name of a class: write integers, or say task_kind \"regression\" to learn "
+                    "numbers");
   if (labels.size() < 2)
     refuse_training_file(input, "every row has the label " + quoted_label(labels.front()) +
                                     "; a task needs rows of at least two labels");
-  if (labels.size() > max_classes)
-    refuse_training_file(input, "the rows have " + std::to_string(labels.size()) +
-                                    " different labels, more than " + std::to_string(max_classes) +
-                                    "; is the label really the name of a class?");
+  refuse_too_many_labels(input, labels.size());
 }
 
 // Class ids of the validation file's own labels, which the training rows must know.
@@ -83,7 +81,8 @@ class Classification : public Kind {
     return at::cross_entropy_loss(logits, batch);
   }
 
-  std::int64_t right(const at::Tensor& logits, const at::Tensor& batch) const override {
+  std::optional<std::int64_t> right(const at::Tensor& logits,
+                                    const at::Tensor& batch) const override {
     return logits.argmax(1).eq(batch).sum().item<std::int64_t>();
   }
 
@@ -92,6 +91,14 @@ class Classification : public Kind {
     const float* const values = scores.const_data_ptr<float>();
     return {values, values + scores.numel()};
   }
+
+  // Of more than two labels the answer alone.
+  std::vector<float> kept_scores(std::vector<float> scores) const override {
+    if (scores.size() > 2)
+      scores = {static_cast<float>(std::ranges::max_element(scores) - scores.begin())};
+    return scores;
+  }
+  std::size_t kept_scores(std::size_t outputs) const override { return outputs > 2 ? 1 : outputs; }
 
   Measured measure(const Answered& answered) const override;
 };
@@ -105,12 +112,20 @@ Metrics metrics_of_answers(std::span<const std::int32_t> predicted,
           {"valid_matthews", matthews_correlation(predicted, truth)}};
 }
 
+// The cells with the most rows, of which a report has room for some thousand.
 std::vector<ConfusionCell> confusion_of(std::span<const std::int32_t> predicted,
                                         std::span<const std::int32_t> truth) {
   std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> rows;
   for (std::size_t i = 0; i < truth.size(); ++i) ++rows[{truth[i], predicted[i]}];
   std::vector<ConfusionCell> cells;
   for (const auto& [cell, count] : rows) cells.push_back({cell.first, cell.second, count});
+  if (cells.size() <= most_confusion_cells) return cells;
+  std::stable_sort(cells.begin(), cells.end(),
+                   [](const ConfusionCell& a, const ConfusionCell& b) { return a.rows > b.rows; });
+  cells.resize(most_confusion_cells);
+  std::sort(cells.begin(), cells.end(), [](const ConfusionCell& a, const ConfusionCell& b) {
+    return std::pair(a.truth, a.predicted) < std::pair(b.truth, b.predicted);
+  });
   return cells;
 }
 
@@ -119,15 +134,17 @@ Measured Classification::measure(const Answered& answered) const {
   const std::span<const std::int32_t> truth = answered.validation;
   std::vector<std::int32_t> predicted;
   for (std::size_t row = 0; row < truth.size(); ++row) {
-    const auto scores = answered.scores.subspan(row * labels, labels);
+    const auto kept = answered.scores.subspan(row * kept_scores(labels), kept_scores(labels));
     predicted.push_back(
-        static_cast<std::int32_t>(std::ranges::max_element(scores) - scores.begin()));
+        labels > 2 ? static_cast<std::int32_t>(kept[0])
+                   : static_cast<std::int32_t>(std::ranges::max_element(kept) - kept.begin()));
   }
   const std::vector<LabelCounts> counts = count_labels(predicted, truth, labels);
+  const std::vector<std::size_t> trained = counts_of(answered.training, labels);
   Measured measured;
   measured.metrics = metrics_of_answers(predicted, truth, counts);
   if (labels == 2) {
-    const std::size_t rare = counts[0].truly < counts[1].truly ? 0 : 1;
+    const std::size_t rare = trained[0] < trained[1] ? 0 : 1;
     std::vector<float> scores;
     std::vector<std::uint8_t> positive;
     for (std::size_t row = 0; row < truth.size(); ++row) {
@@ -142,12 +159,11 @@ Measured Classification::measure(const Answered& answered) const {
   report.rows = static_cast<std::int64_t>(truth.size());
   report.labels = report_labels(answered.labels, counts);
   report.confusion = confusion_of(predicted, truth);
-  const std::vector<std::size_t> trained = counts_of(answered.training, labels);
   const auto commonest =
       static_cast<std::int32_t>(std::ranges::max_element(trained) - trained.begin());
   const std::vector<std::int32_t> always(truth.size(), commonest);
   report.baseline.answer = "always " + quoted_label(answered.labels[std::size_t(commonest)]) +
-                           ", the commonest label of the training rows";
+                           " (the commonest label of the training rows)";
   report.baseline.metrics = metrics_of_answers(always, truth, count_labels(always, truth, labels));
   return measured;
 }

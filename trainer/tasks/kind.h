@@ -28,11 +28,12 @@ struct Answered {
   const Targets& targets;
   std::span<const std::int32_t> training, validation;  // (rows) places in targets
   std::span<const std::string> labels;                 // names of the outputs
-  std::span<const float> scores;                       // (validation rows, outputs)
+  std::span<const float> scores;                       // (validation rows, kept_scores(outputs))
 };
 
 struct Measured {
-  Metrics metrics;  // those of metrics_of(kind) that are defined
+  bool finite = true;  // else a score or a loss is no number, and nothing was measured
+  Metrics metrics;     // those of metrics_of(kind) that are defined
   TaskReport report;
 };
 
@@ -54,9 +55,9 @@ class Kind {
 
   // logits (rows, outputs) -> mean over the rows, a scalar.
   virtual at::Tensor loss(const at::Tensor& logits, const at::Tensor& batch) const = 0;
-  // How many rows are right, where a row can be so.
-  virtual bool knows_right() const { return true; }
-  virtual std::int64_t right(const at::Tensor& logits, const at::Tensor& batch) const = 0;
+  // How many rows are right; nullopt: no row of this kind is right or wrong.
+  virtual std::optional<std::int64_t> right(const at::Tensor& logits,
+                                            const at::Tensor& batch) const = 0;
   // The head that answers in the customer's terms, where training sees others.
   virtual Head answering_head(const Head& trained, const Targets&) const { return trained; }
 
@@ -64,6 +65,14 @@ class Kind {
 
   // Of the answering head: logits (outputs) -> a score each output.
   virtual std::vector<float> scores(const at::Tensor& logits) const = 0;
+  // What measure() needs of a row's scores, and how much that is: all of them, unless a kind with
+  // many outputs and rows can do with less.
+  virtual std::vector<float> kept_scores(std::vector<float> scores) const { return scores; }
+  virtual std::size_t kept_scores(std::size_t outputs) const { return outputs; }
+  // From which score on a label is answered; nullopt: not by a threshold.
+  virtual std::optional<double> threshold(const std::optional<TaskReport>&) const {
+    return std::nullopt;
+  }
   // Of a validation row, in the terms of loss().
   virtual double row_loss(const at::Tensor& logits, const Targets& targets,
                           std::int32_t target) const;
@@ -73,9 +82,11 @@ class Kind {
 // Never `automatic`, which stands for classification in files of before there was a choice.
 const Kind& kind_named(TaskKind kind);
 
-// What the columns of a file say: a list of labels, a score, a label; labels that are numbers with
-// fractions are scores.
+// What the columns of a file say: a list of labels, a score, a label; labels that JSON has as
+// numbers, one of them not whole, are scores.
 TaskKind recognize_kind(const LabelColumn& column);
+// Why, for the customer: a sentence.
+std::string recognized_in_words(TaskKind kind, const LabelColumn& column);
 
 // What deserves a plain word: a version that is no better than an answer without a model, labels
 // that it never answers.

@@ -26,8 +26,6 @@ bool are_fractional(const std::vector<std::string>& labels) {
   return fraction;
 }
 
-constexpr std::size_t most_named = 5;  // labels in a sentence
-
 std::string rounded(double number) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.4g", number);
@@ -57,7 +55,17 @@ TaskKind recognize_kind(const LabelColumn& column) {
     case TargetForm::label:
       break;
   }
-  return are_fractional(column.labels) ? TaskKind::regression : TaskKind::classification;
+  // Decimals in quotes and in CSV are names until somebody says that they are numbers.
+  return column.fraction_line > 0 && are_fractional(column.labels) ? TaskKind::regression
+                                                                   : TaskKind::classification;
+}
+
+std::string recognized_in_words(TaskKind kind, const LabelColumn& column) {
+  const std::string learned =
+      ": they are learned as task_kind \"" + std::string(to_string(kind)) + "\".";
+  if (column.form == TargetForm::label)
+    return "The labels are numbers, and not all of them whole" + learned;
+  return "The rows have " + std::string(words_of(column.form)) + learned;
 }
 
 std::vector<DataNote> honest_notes(TaskKind kind, const Metrics& metrics,
@@ -71,22 +79,25 @@ std::vector<DataNote> honest_notes(TaskKind kind, const Metrics& metrics,
     if (!better)
       notes.push_back({"warn", "The version is no better than an answer without a model: its " +
                                    words_of(metric(name)) + " on the validation rows is " +
-                                   rounded(*own) + ", and " + report.baseline.answer +
-                                   ", would get " + rounded(*baseline) + "."});
+                                   rounded(*own) + ", where " + report.baseline.answer + " gets " +
+                                   rounded(*baseline) + "."});
     break;
   }
-  std::string list;
-  std::size_t never = 0, with_rows = 0;
+  std::vector<std::string> never;
+  std::vector<std::size_t> all;
+  std::size_t with_rows = 0;
   for (const LabelReport& label : report.labels) {
     if (label.rows == 0) continue;
     ++with_rows;
     if (label.predicted > 0) continue;
-    if (never++ < most_named) list += (list.empty() ? "" : ", ") + quoted_label(label.label);
+    all.push_back(never.size());
+    never.push_back(label.label);
   }
-  if (never > 0)
-    notes.push_back({"warn", "The version never answers " + std::to_string(never) + " of the " +
-                                 std::to_string(with_rows) + " labels of the validation rows: " +
-                                 list + (never > most_named ? ", …" : "") + "."});
+  if (!never.empty())
+    notes.push_back({"warn", "The version never answers " + std::to_string(never.size()) +
+                                 " of the " + std::to_string(with_rows) +
+                                 " labels of the validation rows: " + list_labels(never, all) +
+                                 "."});
   return notes;
 }
 

@@ -35,6 +35,7 @@ std::vector<double> ranks(std::span<const double> values) {
                    [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
   std::vector<double> ranks(values.size());
   for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
+    end = begin + 1;  // also behind what is equal to nothing
     while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
     const double mean = (static_cast<double>(begin + 1) + static_cast<double>(end)) / 2;
     for (std::size_t i = begin; i < end; ++i) ranks[order[i]] = mean;
@@ -165,8 +166,9 @@ double average_precision(std::span<const float> scores, std::span<const std::uin
   double sum = 0;
   std::int64_t hits = 0, hits_before = 0;
   for (std::size_t begin = 0, end = 0; begin < order.size(); begin = end) {
-    while (end < order.size() && scores[order[end]] == scores[order[begin]])
-      hits += positive[order[end++]];
+    end = begin + 1;
+    while (end < order.size() && scores[order[end]] == scores[order[begin]]) ++end;
+    for (std::size_t i = begin; i < end; ++i) hits += positive[order[i]];
     sum += static_cast<double>(hits - hits_before) * static_cast<double>(hits) /
            static_cast<double>(end);
     hits_before = hits;

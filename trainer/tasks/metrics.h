@@ -1,5 +1,6 @@
 // What predictions are worth beside the truth, as scikit-learn and scipy define it. Spans of equal
-// length. Undefined numbers are no numbers (NaN), unless said. Thread-safe: no state.
+// length. Undefined numbers are no numbers (NaN), unless said.
+// Scores are finite. Thread-safe: no state.
 #pragma once
 
 #include <cstdint>

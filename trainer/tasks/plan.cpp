@@ -14,16 +14,8 @@ namespace graft {
 namespace {
 
 constexpr double largest_score = 1e30;
-constexpr std::size_t few_rows = 5;           // of a label: fewer are told
-constexpr std::size_t most_named = 5;         // labels in a sentence
-constexpr std::size_t most_label_bytes = 64;  // of a label in a sentence
-
-std::string list_labels(const TaskPlan& plan, const std::vector<std::size_t>& labels) {
-  std::string list;
-  for (std::size_t i = 0; i < std::min(labels.size(), most_named); ++i)
-    list += (i > 0 ? ", " : "") + quoted_label(plan.labels[labels[i]]);
-  return list + (labels.size() > most_named ? ", …" : "");
-}
+constexpr std::size_t few_rows = 5;    // of a label: fewer are told
+constexpr std::size_t most_named = 5;  // labels in a sentence
 
 std::vector<std::int32_t> of_rows(std::span<const std::int32_t> of_labels,
                                   std::span<const std::int32_t> label_ids) {
@@ -53,6 +45,7 @@ ChosenRows choose_some(std::span<const std::int32_t> targets, std::span<const st
 }  // namespace
 
 std::optional<double> score_of(std::string_view label) {
+  if (label.starts_with('+')) label.remove_prefix(1);
   double number = 0;
   const auto [rest, error] = std::from_chars(label.data(), label.data() + label.size(), number);
   const bool whole = error == std::errc() && rest == label.data() + label.size();
@@ -60,9 +53,20 @@ std::optional<double> score_of(std::string_view label) {
   return number;
 }
 
-std::string quoted_label(std::string_view label) {
-  const std::string_view start = cut_text(label, most_label_bytes);
-  return "\"" + std::string(start) + (start.size() < label.size() ? "…\"" : "\"");
+std::string list_labels(std::span<const std::string> labels, std::span<const std::size_t> places) {
+  std::string list;
+  for (std::size_t i = 0; i < std::min(places.size(), most_named); ++i)
+    list += (i > 0 ? ", " : "") + quoted_label(labels[places[i]]);
+  return list + (places.size() > most_named ? ", …" : "");
+}
+
+void refuse_too_many_labels(const PlanInput& input, std::size_t labels) {
+  if (labels > max_classes)
+    refuse_training_file(
+        input, "the rows have " + std::to_string(labels) + " different labels, more than " +
+                   std::to_string(max_classes) +
+                   "; is the label really the name of a class? (task_kind \"regression\" learns "
+                   "numbers)");
 }
 
 void check_same_shape(const PlanInput& input) {
@@ -134,12 +138,13 @@ void note_small_labels(TaskPlan& plan, std::span<const std::size_t> training,
   if (!small.empty())
     plan.notes.push_back(
         {"warn", "Classes with fewer than five rows: " + std::to_string(small.size()) + " of " +
-                     std::to_string(plan.labels.size()) + " (" + list_labels(plan, small) +
+                     std::to_string(plan.labels.size()) + " (" + list_labels(plan.labels, small) +
                      "); they are trained on all the same."});
   if (!plan.validation.rows.empty() && !unvalidated.empty())
     plan.notes.push_back(
         {"warn", "Classes without a validation row: " + std::to_string(unvalidated.size()) + " (" +
-                     list_labels(plan, unvalidated) + "); validation says nothing of them."});
+                     list_labels(plan.labels, unvalidated) +
+                     "); validation says nothing of them."});
 }
 
 }  // namespace graft

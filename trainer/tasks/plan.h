@@ -70,13 +70,16 @@ void refuse_labels(FileRole role, const PlanInput& input, std::span<const std::s
 // A finite number that the whole label writes, of at most 1e30; nullopt: it is none.
 std::optional<double> score_of(std::string_view label);
 
-// For a sentence, cut where it is long.
-std::string quoted_label(std::string_view label);
-
 [[noreturn]] void refuse_training_file(const PlanInput& input, const std::string& problem);
 
-// "Labels with fewer than five rows …", "… without a validation row", and that there is no
-// validation at all. counts: of each label, over both; validation: of the validation rows alone.
+// Throws DataError where there are more than max_classes.
+void refuse_too_many_labels(const PlanInput& input, std::size_t labels);
+
+// The names of the first few, in quotes.
+std::string list_labels(std::span<const std::string> labels, std::span<const std::size_t> places);
+
+// "Classes with fewer than five rows …", "… without a validation row". training, validation: rows
+// of each label.
 void note_small_labels(TaskPlan& plan, std::span<const std::size_t> training,
                        std::span<const std::size_t> validation);
 

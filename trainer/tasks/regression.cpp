@@ -9,11 +9,14 @@
 
 #include "trainer/tasks/kinds.h"
 #include "trainer/tasks/metrics.h"
+#include "trainer/text/dataset_reading.h"
 
 namespace graft {
 namespace {
 
-constexpr std::size_t strata_count = 10;  // of equal numbers of rows, by rising number
+constexpr std::size_t most_strata = 10;  // of equal numbers of rows, by rising number
+// Answers are float, whose steps are a ten-millionth of their size.
+constexpr double least_deviation = 1e-5;  // of the size of the numbers
 
 // Of the file's own labels; throws DataError for those that are no number.
 std::vector<double> numbers_of(FileRole role, const PlanInput& input) {
@@ -32,11 +35,14 @@ std::vector<double> numbers_of(FileRole role, const PlanInput& input) {
   return numbers;
 }
 
-std::vector<std::int32_t> strata_of(const LabelColumn& training,
-                                    const std::vector<double>& numbers) {
+std::vector<std::int32_t> strata_of(const LabelColumn& training, const std::vector<double>& numbers,
+                                    double fraction) {
   std::vector<double> rows;
   for (const std::int32_t id : training.ids) rows.push_back(numbers[static_cast<std::size_t>(id)]);
   std::sort(rows.begin(), rows.end());
+  // Each gives one row at least to validation.
+  const auto wanted = static_cast<std::size_t>(fraction * static_cast<double>(rows.size()));
+  const std::size_t strata_count = std::clamp<std::size_t>(wanted, 1, most_strata);
   std::vector<std::int32_t> strata;
   for (const double number : numbers) {
     const auto below = std::lower_bound(rows.begin(), rows.end(), number) - rows.begin();
@@ -65,8 +71,9 @@ class Regression : public Kind {
     return at::mse_loss(logits, batch);
   }
 
-  bool knows_right() const override { return false; }
-  std::int64_t right(const at::Tensor&, const at::Tensor&) const override { return 0; }
+  std::optional<std::int64_t> right(const at::Tensor&, const at::Tensor&) const override {
+    return std::nullopt;
+  }
 
   Head answering_head(const Head& trained, const Targets& targets) const override {
     Head head = trained;
@@ -100,7 +107,9 @@ TaskPlan Regression::plan(const PlanInput& input) const {
   plan.labels = {"score"};
   Targets& targets = plan.targets;
   targets.numbers = numbers_of(FileRole::training, input);
-  const std::vector<std::int32_t> strata = strata_of(input.training, targets.numbers);
+  const std::vector<std::int32_t> strata =
+      strata_of(input.training, targets.numbers, input.validation_fraction);
+  const auto own_count = static_cast<std::ptrdiff_t>(targets.numbers.size());
   std::vector<std::int32_t> own(targets.numbers.size());
   std::iota(own.begin(), own.end(), 0);
   std::vector<std::int32_t> of_validation;
@@ -121,10 +130,17 @@ TaskPlan Regression::plan(const PlanInput& input) const {
   for (const std::int32_t row : plan.training.targets)
     squares += (number(row) - targets.mean) * (number(row) - targets.mean);
   targets.deviation = std::sqrt(squares / rows);
-  if (!(targets.deviation > 1e-12 * std::abs(targets.mean)))
+  const auto [least, most] =
+      std::minmax_element(targets.numbers.begin(), targets.numbers.begin() + own_count);
+  if (*least == *most)
     refuse_training_file(input, "every row has the score " +
                                     quoted_label(input.training.labels.front()) +
                                     "; there is nothing to learn from it");
+  if (targets.deviation <= least_deviation * std::max(std::abs(*least), std::abs(*most)))
+    refuse_training_file(
+        input,
+        "the scores differ by too little beside their size to be answered as 32-bit numbers; take "
+        "their mean off them, or give more training rows");
   return plan;
 }
 

@@ -13,18 +13,13 @@
 #include <utility>
 
 #include "trainer/contract/row_shape.h"
+#include "trainer/text/dataset_reading.h"
 #include "trainer/text/row_doubts.h"
 
 namespace graft {
 namespace {
 
-constexpr std::size_t most_named = 5;         // labels or groups in a sentence
-constexpr std::size_t most_label_bytes = 64;  // of a label in a sentence
-
-std::string in_quotes(std::string_view label) {
-  const std::string_view start = cut_text(label, most_label_bytes);
-  return "\"" + std::string(start) + (start.size() < label.size() ? "…\"" : "\"");
-}
+constexpr std::size_t most_named = 5;  // labels or groups in a sentence
 
 std::string rows_of(std::size_t count) {
   return std::to_string(count) + (count == 1 ? " row" : " rows");
@@ -142,7 +137,7 @@ std::string list_labels(const LabelColumn& column, const std::vector<std::size_t
                         const std::vector<std::size_t>& counts) {
   std::string list;
   for (std::size_t i = 0; i < std::min(ids.size(), most_named); ++i)
-    list += (i > 0 ? ", " : "") + in_quotes(column.labels[ids[i]]) + " (" +
+    list += (i > 0 ? ", " : "") + quoted_label(column.labels[ids[i]]) + " (" +
             rows_of(counts[ids[i]]) + ")";
   return list + (ids.size() > most_named ? ", …" : "");
 }
@@ -176,6 +171,22 @@ void find_alike(const LabelColumn& column, const std::vector<std::size_t>& count
   }
   tell_groups(alike, "look alike", column, counts, name, notes);
   tell_groups(numbers, "are the same number", column, counts, name, notes);
+}
+
+// Which may be meant as numbers.
+void find_decimals(const LabelColumn& column, const std::string& name,
+                   std::vector<DataNote>& notes) {
+  bool fraction = false;
+  for (const std::string& label : column.labels) {
+    const auto number = number_of(label);
+    if (!number) return;
+    fraction |= number->find('.') != std::string::npos;
+  }
+  if (fraction)
+    notes.push_back({"warn", name +
+                                 ": all labels are numbers, and not all of them whole; each is a "
+                                 "class of its own. task_kind \"regression\" learns them as "
+                                 "numbers."});
 }
 
 void find_missing_words(const LabelColumn& column, const std::vector<std::size_t>& counts,
@@ -227,7 +238,7 @@ void take_notes(const TokenizedFile& file, const std::string& name, std::vector<
 
 std::vector<DataNote> find_in_data(const TokenizedFile& training, const std::string& training_name,
                                    const TokenizedFile* validation,
-                                   const std::string& validation_name) {
+                                   const std::string& validation_name, bool names_classes) {
   std::vector<DataNote> notes;
   take_notes(training, training_name, notes);
   find_repeated(training, training_name, notes);
@@ -238,10 +249,11 @@ std::vector<DataNote> find_in_data(const TokenizedFile& training, const std::str
     find_wordless(*validation, validation_name, notes);
     find_shared(training, *validation, validation_name, training_name, notes);
   }
-  if (training.labels.form == TargetForm::score) return notes;
+  if (!names_classes) return notes;
   const LabelColumn single = labels_of(training.labels);
   const auto counts = counts_of(single.ids, single.labels.size());
   find_missing_words(single, counts, training_name, notes);
+  find_decimals(single, training_name, notes);
   find_alike(single, counts, training_name, notes);
   return notes;
 }

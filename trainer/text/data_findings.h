@@ -12,9 +12,10 @@
 
 namespace graft {
 
-// validation: nullptr where rows are split off. The messages name the files.
+// validation: nullptr where rows are split off. The messages name the files. names_classes: what is
+// learned are labels, not numbers.
 std::vector<DataNote> find_in_data(const TokenizedFile& training, const std::string& training_name,
                                    const TokenizedFile* validation,
-                                   const std::string& validation_name);
+                                   const std::string& validation_name, bool names_classes);
 
 }  // namespace graft

@@ -1,4 +1,4 @@
-// Customers' labelled text: files of JSONL, CSV or TSV into checked rows, class ids and a split.
+// Customers' labelled text: files of JSONL, CSV or TSV into checked rows, and a split.
 // Every fault of a file is a DataError that names file, line, member and the way out; docs of the
 // accepted shapes stand in docs/data.md. Free of LibTorch and ICU; no state: any thread may call.
 #pragma once

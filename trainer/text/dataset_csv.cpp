@@ -13,14 +13,16 @@ namespace {
 // A list in one field: `;` or `|` between its labels, nothing for none.
 std::optional<RowFault> read_labels(std::string_view field, const SeparatedHeader& header,
                                     Row& row) {
+  if (field.starts_with('[') && field.ends_with(']'))
+    return join_labels({std::string(field)}, header.shape.label, row.label);  // says why not
   std::vector<std::string> labels;
   while (!field.empty()) {
     const std::size_t end = std::min(field.find_first_of(";|"), field.size());
-    labels.emplace_back(trim(field.substr(0, end)));
-    if (auto bad = check_label(labels.back(), header.shape.label)) return bad;
+    if (const std::string_view label = trim(field.substr(0, end)); !label.empty())
+      labels.emplace_back(label);
     field.remove_prefix(std::min(end + 1, field.size()));
   }
-  row.label = join_labels(std::move(labels));
+  if (auto bad = join_labels(std::move(labels), header.shape.label, row.label)) return bad;
   return check_row(row, header.shape);
 }
 

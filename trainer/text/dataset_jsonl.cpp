@@ -2,6 +2,7 @@
 // the shape, every other row must have it. Members beyond the shape are ignored.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "trainer/contract/json_row.h"
@@ -85,9 +86,16 @@ std::optional<RowFault> read_labels(const JsonRow& row, std::string_view name,
   };
   if (value == nullptr)
     return absent_member(row.object, name, "every row needs a list of labels, which may be empty");
+  if (!value->is_array() && name == "labels")
+    return fault(
+        " is " + kind_of(*value) +
+        ", not a list; write a list, which may be empty, or name it \"label\" where each row "
+        "has one");
   std::vector<std::string> labels;
-  const Json alone = Json::array({*value});
-  for (const Json& element : value->is_array() ? *value : alone) {
+  const std::span<const Json> elements =
+      value->is_array() ? std::span<const Json>(*value->get_ptr<const Json::array_t*>())
+                        : std::span<const Json>(value, 1);
+  for (const Json& element : elements) {
     if (element.is_string())
       labels.emplace_back(trim(element.get_ref<const std::string&>()));
     else if (element.is_number_integer() || element.is_boolean())
@@ -95,10 +103,8 @@ std::optional<RowFault> read_labels(const JsonRow& row, std::string_view name,
     else
       return fault(" holds " + kind_of(element) +
                    "; it is a list of labels, which are strings or integers, and may be empty");
-    if (auto bad = check_label(labels.back(), name)) return bad;
   }
-  joined = join_labels(std::move(labels));
-  return std::nullopt;
+  return join_labels(std::move(labels), name, joined);
 }
 
 // ---- OpenAI's messages -------------------------------------------------------------------------
@@ -227,7 +233,7 @@ class JsonlReader {
   std::optional<RowFault> choose_shape(const Json& object) {
     const auto has = [&](std::string_view name) { return find_member(object, name) != nullptr; };
     const bool messages = has("messages") && wish_.columns.text.empty();
-    shape_ = messages ? messages_shape : find_shape(has, wish_);
+    shape_ = messages ? messages_shape : find_shape(members_of(object), wish_);
     if (!shape_) return no_text_member(object);
     const auto rivals = messages ? std::vector<std::string_view>() : rivals_of(*shape_, has, wish_);
     if (!rivals.empty())
@@ -270,7 +276,8 @@ class JsonlReader {
     }
     const Json* label = find_member(object, shape_->label);
     // Where any kind is meant, fractions are scores if all rows have numbers.
-    if (wish_.kind == TaskKind::automatic && label != nullptr && label->is_number_float()) {
+    if (wish_.kind == TaskKind::automatic && label != nullptr && label->is_number_float() &&
+        !is_integer(json.long_numbers.at(shape_->label))) {
       fraction = true;
       return read_score(json, shape_->label, row.label);
     }

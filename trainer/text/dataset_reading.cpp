@@ -131,6 +131,12 @@ std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset
   return std::nullopt;
 }
 
+std::string quoted_label(std::string_view label) {
+  constexpr std::size_t most_bytes = 64;
+  const std::string_view start = cut_text(label, most_bytes);
+  return "\"" + std::string(start) + (start.size() < label.size() ? "…\"" : "\"");
+}
+
 // One label, or a score as it is written.
 std::optional<RowFault> check_label(std::string_view label, std::string_view member) {
   const auto fault = [member](const std::string& problem) {
@@ -157,15 +163,31 @@ std::optional<RowFault> check_label(std::string_view label, std::string_view mem
   return std::nullopt;
 }
 
-std::string join_labels(std::vector<std::string> labels) {
+std::optional<RowFault> join_labels(std::vector<std::string> labels, std::string_view member,
+                                    std::string& joined) {
+  const auto fault = [member](const std::string& problem) {
+    const std::string name(member);
+    return RowFault{name, "\"" + name + "\" " + problem};
+  };
+  for (const std::string& label : labels) {
+    if (trim(label).empty()) return fault("holds an empty label; leave it out");
+    if (label.starts_with('[') && label.ends_with(']'))
+      return fault("holds " + quoted_label(label) +
+                   ", the text of a list; JSONL has lists, CSV and TSV labels with ; between them");
+    if (auto bad = check_label(label, member)) return bad;
+  }
   std::sort(labels.begin(), labels.end());
-  labels.erase(std::unique(labels.begin(), labels.end()), labels.end());
-  std::string joined;
+  const auto twice = std::adjacent_find(labels.begin(), labels.end());
+  if (twice != labels.end())
+    return fault("holds the label " + quoted_label(*twice) +
+                 " twice; each stands once in a row (for a vector of 0 and 1 write the names of "
+                 "those that are 1)");
+  joined.clear();
   for (const std::string& label : labels) {
     if (!joined.empty()) joined += label_separator;
     joined += label;
   }
-  return joined;
+  return std::nullopt;
 }
 
 std::optional<RowFault> check_row(const Row& row, const RowShape& shape) {

@@ -17,10 +17,15 @@ namespace graft {
 // Byte offset of the first byte that is not UTF-8, or of a NUL.
 std::optional<RowFault> find_bad_bytes(std::string_view text, std::size_t offset_in_file);
 
+// For a sentence, cut where it is long.
+std::string quoted_label(std::string_view label);
+
 std::optional<RowFault> check_label(std::string_view label, std::string_view member);
 
-// Labels as a row has them: trimmed, each once, in their order, joined.
-std::string join_labels(std::vector<std::string> labels);
+// The labels of a list as a row has them: in their order, joined. A fault where one is empty,
+// stands twice or is the text of a list.
+std::optional<RowFault> join_labels(std::vector<std::string> labels, std::string_view member,
+                                    std::string& joined);
 
 // A finished row's own checks: something in text, pair and label; a label that fits in a list.
 std::optional<RowFault> check_row(const Row& row, const RowShape& shape);

@@ -59,6 +59,10 @@ void add_lane(TrainingState& checkpoint, const Lane& lane) {
   position.epoch_sums = lane.epoch_sums;
   position.sums = lane.sums;
   position.evaluation_seconds = lane.evaluation_seconds;
+  if (!lane.task.targets.numbers.empty()) {
+    position.target_mean = lane.task.targets.mean;
+    position.target_deviation = lane.task.targets.deviation;
+  }
   if (lane.best) {
     position.best = lane.best->numbers;
     tensors.best_epoch = lane.best->tensors;  // nobody writes to it

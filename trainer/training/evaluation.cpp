@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <span>
 
@@ -73,8 +74,8 @@ std::optional<Measured> evaluate(const BackboneWeights& backbone, ThreadPool& th
   const at::NoGradGuard no_gradients;
   TaskModel model = trained;
   model.head = task.kind->answering_head(trained.head, task.targets);
-  const std::size_t outputs = model.labels.size();
-  std::vector<float> scores(data.rows.size() * outputs);
+  const std::size_t kept_scores = task.kind->kept_scores(model.labels.size());
+  std::vector<float> scores(data.rows.size() * kept_scores);
   std::vector<double> losses(data.rows.size());
   for (const auto& batch : evaluation_batches(data.rows)) {
     const std::vector<std::span<const std::size_t>> parts = parts_of(batch, data.rows);
@@ -87,12 +88,15 @@ std::optional<Measured> evaluate(const BackboneWeights& backbone, ThreadPool& th
       for (std::size_t i = 0; i < logits.size(); ++i) {
         const std::size_t row = parts[part][i];
         losses[row] = task.kind->row_loss(logits[i], task.targets, data.targets[row]);
-        const std::vector<float> own = task.kind->scores(logits[i]);
-        std::copy(own.begin(), own.end(), scores.begin() + static_cast<long>(row * outputs));
+        const auto own = task.kind->kept_scores(task.kind->scores(logits[i]));
+        std::copy(own.begin(), own.end(), scores.begin() + static_cast<long>(row * kept_scores));
       }
     });
     after_batch();
   }
+  const auto finite = [](auto number) { return std::isfinite(number); };
+  if (!std::ranges::all_of(losses, finite) || !std::ranges::all_of(scores, finite))
+    return Measured{.finite = false};
   Measured measured =
       task.kind->measure({task.targets, training, data.targets, model.labels, scores});
   const double loss = std::accumulate(losses.begin(), losses.end(), 0.0);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 
 #include "trainer/model/token_bounds.h"
 #include "trainer/text/data_findings.h"
@@ -70,7 +69,7 @@ void check_tokens(const TokenizedFile& file, const DataFile& source, FileRole ro
 void StepSums::add(const StepSums& other) {
   flops += other.flops;
   loss += other.loss;
-  correct += other.correct;
+  if (other.correct) correct = correct.value_or(0) + *other.correct;
   rows += other.rows;
   tokens += other.tokens;
   steps += other.steps;
@@ -80,10 +79,6 @@ void StepSums::add(const StepSums& other) {
 double Lane::learning_rate() const {
   return learning_rate_at(std::min(step, total_steps - 1), total_steps, warmup_steps,
                           order.learning_rate);
-}
-
-double Lane::accuracy_of(const StepSums& sums) const {
-  return task.kind->knows_right() ? sums.accuracy() : std::numeric_limits<double>::quiet_NaN();
 }
 
 std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneConfig& config,
@@ -110,11 +105,9 @@ std::optional<LaneInput> read_lane_input(const LaneOrder& order, const BackboneC
   input.task = {&kind, std::move(plan.targets)};
   input.shape = training->labels.pairs ? InputShape::pair : InputShape::text;
   if (!asked && kind.name() != TaskKind::classification)
-    input.notes.push_back({"info", "The rows have " + std::string(words_of(training->labels.form)) +
-                                       ": they are learned as task_kind \"" +
-                                       std::string(to_string(kind.name())) + "\"."});
-  for (DataNote& note :
-       find_in_data(*training, order.training_file.name, validation.get(), validation_name))
+    input.notes.push_back({"info", recognized_in_words(kind.name(), training->labels)});
+  for (DataNote& note : find_in_data(*training, order.training_file.name, validation.get(),
+                                     validation_name, learns_labels(kind.name())))
     input.notes.push_back(std::move(note));
   std::move(plan.notes.begin(), plan.notes.end(), std::back_inserter(input.notes));
   input.labels = std::move(plan.labels);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -32,8 +33,10 @@ struct StepSums : StepTotals {
   double flops = 0;  // of all lanes of the steps; not kept in checkpoints
 
   double mean_loss() const { return rows ? loss / static_cast<double>(rows) : 0.0; }
+  // Not a number where the kind of task knows no such thing.
   double accuracy() const {
-    return rows ? static_cast<double>(correct) / static_cast<double>(rows) : 0.0;
+    if (!correct) return std::numeric_limits<double>::quiet_NaN();
+    return rows ? static_cast<double>(*correct) / static_cast<double>(rows) : 0.0;
   }
   double tokens_per_second() const {
     return seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
@@ -80,8 +83,6 @@ struct Lane {
   bool between_epochs() const { return step % steps_per_epoch == 0; }
   bool finished() const { return step == total_steps; }
   double learning_rate() const;  // of the next step
-  // Not a number where the kind knows no such thing.
-  double accuracy_of(const StepSums& sums) const;
   const Metric& primary() const { return primary_metric(task.kind->name()); }
 };
 

@@ -62,7 +62,7 @@ void ProgressReporter::record(Lane& lane) {
     progress.total_steps = lane.total_steps;
     progress.epoch = std::min(lane.epoch(), lane.order.n_epochs);
     progress.train_loss = lane.recent.mean_loss();
-    progress.train_accuracy = lane.accuracy_of(lane.recent);
+    progress.train_accuracy = lane.recent.accuracy();
     progress.learning_rate = lane.learning_rate();
     progress.tokens_per_second = lane.recent.tokens_per_second();
     if (product_peak_ > 0 && lane.recent.seconds > 0)

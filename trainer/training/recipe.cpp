@@ -158,16 +158,18 @@ void Training::count(Lane& lane, const StepSums& step) {
   progress_.beat();
 }
 
-// Evaluates the epoch that just ended and keeps the tensors where it is the best so far.
+// Evaluates the epoch that just ended and keeps the tensors where it is the best so far. Throws
+// LaneError where the lane diverged.
 void Training::end_epoch(Lane& lane) {
   const auto start = Clock::now();
   const std::optional<Measured> measured = measure(lane);
+  if (measured && !measured->finite) throw diverged(lane.step, lane.order.learning_rate);
   EpochEnded ended;
   ended.lane = lane.index;
   ended.epoch = static_cast<int>(lane.step / lane.steps_per_epoch);
   ended.step = lane.step;
   ended.metrics = {{"train_loss", lane.epoch_sums.mean_loss()},
-                   {"train_accuracy", lane.accuracy_of(lane.epoch_sums)}};
+                   {"train_accuracy", lane.epoch_sums.accuracy()}};
   if (measured) ended.metrics.add(measured->metrics);
   ended.primary_metric = lane.primary().name;
   ended.best = !lane.best || is_better(lane.primary(), ended.metrics, lane.best->numbers.metrics);
@@ -198,12 +200,13 @@ void Training::save_result(Lane& lane) {
   lane.optimizer->restore(lane.best->tensors);
   if (!lane.best->report)  // of an epoch before a checkpoint: the same numbers again
     if (const auto measured = measure(lane)) lane.best->report = measured->report;
-  if (lane.best->report)
+  LaneFinished finished =
+      write_result(parts_.order, parts_.backbone, lane, parts_.report.directory());
+  if (finished.report)
     for (const DataNote& note :
-         honest_notes(lane.task.kind->name(), lane.best->numbers.metrics, *lane.best->report))
+         honest_notes(lane.task.kind->name(), finished.metrics.numbers, *finished.report))
       parts_.report.record(Notice{lane.index, note.level, note.message});
-  parts_.report.record(
-      write_result(parts_.order, parts_.backbone, lane, parts_.report.directory()));
+  parts_.report.record(std::move(finished));
   progress_.pace().add_export(seconds_since(start));
 }
 

@@ -11,7 +11,7 @@
 
 namespace graft {
 
-TEST_CASE("every metric has one row and a sentence, and one is primary") {
+TEST_CASE("every metric has one row and a sentence, and every kind its own") {
   std::set<std::string_view> names, columns;
   for (const Metric& row : metric_table()) {
     CAPTURE(row.name);

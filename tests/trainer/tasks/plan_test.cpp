@@ -63,12 +63,12 @@ LabelledRows choose(const std::vector<Row>& all, const ChosenRows& chosen) {
 TaskData read_task_data(const DataFile& training_file,
                         const std::optional<DataFile>& validation_file, double fraction,
                         std::uint64_t seed, TaskKind kind = TaskKind::classification) {
-  const DataRows training = read_data(training_file, FileRole::training);
+  const DataRows training = read_data(training_file, FileRole::training, {kind, {}});
   const LabelColumn labels = label_column(training);
   DataRows validation;
   LabelColumn validation_labels;
   if (validation_file) {
-    validation = read_data(*validation_file, FileRole::validation);
+    validation = read_data(*validation_file, FileRole::validation, {kind, {}});
     validation_labels = label_column(validation);
   }
   const std::string name = validation_file ? validation_file->name : "";
@@ -168,7 +168,7 @@ TEST_CASE("a task's validation rows are split off and no row is lost or doubled"
 
 TEST_CASE("sets of labels: each label once, by name, and none is a set, too") {
   Files files;
-  const std::string text = R"({"text": "a", "labels": ["b", "a", "b"]}
+  const std::string text = R"({"text": "a", "labels": ["b", "a"]}
 {"text": "b", "labels": []}
 {"text": "c", "labels": [3, true, " a "]}
 )";
@@ -182,7 +182,7 @@ TEST_CASE("sets of labels: each label once, by name, and none is a set, too") {
   CHECK(set_of(1).empty());
   CHECK(set_of(2) == std::vector<std::int32_t>{0, 1, 3});
 
-  const DataFile table = files.write("a.csv", "text,labels\na,b;a|b\nb,\nc,3; true ;a\n");
+  const DataFile table = files.write("a.csv", "text,labels\na,b;a|\nb,\nc,3; true ;a\n");
   const TaskData same = read_task_data(table, std::nullopt, 0.0, 1, TaskKind::multi_label);
   CHECK(same.labels == task.labels);
   CHECK(same.targets.labels == task.targets.labels);
@@ -197,10 +197,21 @@ TEST_CASE("what is no list of labels is refused by line and member") {
   };
   const auto kind = TaskKind::multi_label;
   CHECK(mentions(error(R"({"text": "a", "labels": {"a": 1}})", kind),
-                 "a.jsonl line 1: member \"labels\" holds an object; it is a list of labels"));
+                 "a.jsonl line 1: member \"labels\" is an object, not a list"));
   CHECK(mentions(error(R"({"text": "a", "labels": ["a", null]})", kind), "holds null"));
+  CHECK(mentions(error(R"({"text": "a", "labels": ["b", "b"]})", kind),
+                 "holds the label \"b\" twice"));
+  CHECK(mentions(error(R"({"text": "a", "labels": [0, 1, 0]})", kind), "a vector of 0 and 1"));
+  CHECK(mentions(error(R"({"text": "a", "labels": ["['a', 'b']"]})", kind), "the text of a list"));
+  CHECK(mentions(error(R"({"text": "a", "labels": 2})", kind),
+                 "member \"labels\" is a number, not a list"));
+  CHECK(mentions(error_of([&] {
+                   read_task_data(files.write("a.csv", "text,labels\na,\"['a', 'b']\"\n"),
+                                  std::nullopt, 0.0, 1, kind);
+                 }),
+                 "a.csv line 2: \"labels\" holds"));
   CHECK(mentions(error(R"({"text": "a", "labels": ["a", " "]})", kind),
-                 "\"labels\" is empty; every row needs a label"));
+                 "\"labels\" holds an empty label; leave it out"));
   CHECK(mentions(error(R"({"text": "a", "labels": ["a"]}
 {"text": "a"})",
                        kind),
@@ -270,14 +281,15 @@ TEST_CASE("scores that are no numbers, or all the same, are refused") {
   CHECK(mentions(error("a,2\nb,2.0\n"), "every row has the score"));
 }
 
-TEST_CASE("a kind is recognized by its columns and, for labels, by fractions among numbers") {
+TEST_CASE("a kind is recognized by its columns and, for labels, by fractions of JSON") {
   Files files;
   const auto kind_of = [&](const std::string& name, const std::string& text) {
     return recognize_kind(label_column(read_data(files.write(name, text), FileRole::training)));
   };
   CHECK(kind_of("a.csv", "text,label\na,1\nb,2\n") == TaskKind::classification);
   CHECK(kind_of("a.csv", "text,label\na,1.0\nb,2.0\n") == TaskKind::classification);
-  CHECK(kind_of("a.csv", "text,label\na,1.5\nb,2\n") == TaskKind::regression);
+  CHECK(kind_of("a.csv", "text,label\na,1.5\nb,2\n") == TaskKind::classification);
+  CHECK(kind_of("a.jsonl", "{\"text\": \"a\", \"label\": \"1.5\"}") == TaskKind::classification);
   CHECK(kind_of("a.csv", "text,label\na,1.5\nb,two\n") == TaskKind::classification);
   CHECK(kind_of("a.csv", "text,score\na,1\nb,2\n") == TaskKind::regression);
   CHECK(kind_of("a.csv", "text,labels\na,1\nb,2\n") == TaskKind::multi_label);
@@ -286,12 +298,84 @@ TEST_CASE("a kind is recognized by its columns and, for labels, by fractions amo
   CHECK(kind_of("a.jsonl", "{\"text\": \"a\", \"label\": 2.5}") == TaskKind::regression);
 }
 
+TEST_CASE("a kind that is asked for reads its own members") {
+  Files files;
+  const auto labels_of = [&](const std::string& text, TaskKind kind) {
+    return label_column(read_data(files.write("a.jsonl", text), FileRole::training, {kind, {}}))
+        .labels;
+  };
+  const std::string both = R"({"text": "a", "label": "x", "labels": ["y", "z"], "score": 0.5})";
+  CHECK(labels_of(both, TaskKind::classification) == Strings{"x"});
+  CHECK(labels_of(both, TaskKind::multi_label) == Strings{"y\x1Fz"});
+  CHECK(labels_of(both, TaskKind::regression) == Strings{"0.5"});
+  CHECK(labels_of(R"({"text": "a", "label": ["x"]})", TaskKind::multi_label) == Strings{"x"});
+  CHECK(labels_of(R"({"text": "a", "label": 3})", TaskKind::regression) == Strings{"3"});
+  CHECK(labels_of(R"({"prompt": "a", "completion": 2.5})", TaskKind::regression) == Strings{"2.5"});
+  // What is null is no reason to learn something else.
+  CHECK(mentions(error_of([&] {
+                   labels_of(R"({"text": "a", "label": null, "score": 0.9})", TaskKind::automatic);
+                 }),
+                 "member \"label\" is null"));
+}
+
+TEST_CASE(
+    "integer labels of any length are classes, and whole fractions are refused with the way out") {
+  Files files;
+  const std::string large = "1" + std::string(30, '0');
+  const DataFile file = files.write(
+      "a.jsonl", R"({"text": "a", "label": )" + large + "}\n{\"text\": \"b\", \"label\": 1}\n");
+  CHECK(label_column(read_data(file, FileRole::training)).labels == Strings{"1", large});
+  const DataFile floats = files.write(
+      "f.jsonl", "{\"text\": \"a\", \"label\": 1.0}\n{\"text\": \"b\", \"label\": 0.0}\n");
+  CHECK(
+      mentions(error_of([&] {
+                 const LabelColumn column = label_column(read_data(floats, FileRole::training));
+                 kind_named(recognize_kind(column)).plan({column, "f.jsonl", nullptr, "", 0, 1});
+               }),
+               "f.jsonl line 1: the label is a fractional number; labels are strings or integers"));
+}
+
+TEST_CASE(
+    "small regressions give validation its share, and numbers that float cannot tell apart none") {
+  Files files;
+  const auto rows = [](int count, double first, double step) {
+    std::string text = "text,score\n";
+    for (int i = 0; i < count; ++i)
+      text += "t" + std::to_string(i) + "," + std::to_string(first + i * step) + "\n";
+    return text;
+  };
+  const auto validated = [&](int count, double fraction) {
+    return read_task_data(files.write("a.csv", rows(count, 0, 1)), std::nullopt, fraction, 1,
+                          TaskKind::regression)
+        .validation.rows.size();
+  };
+  CHECK(validated(40, 0.1) == 4);
+  CHECK(validated(100, 0.1) == 10);
+  CHECK(validated(400, 0.01) == 4);
+  CHECK(validated(1000, 0.2) == 200);
+  CHECK(mentions(error_of([&] {
+                   read_task_data(files.write("t.csv", rows(100, 1.7e9, 1)), std::nullopt, 0.1, 1,
+                                  TaskKind::regression);
+                 }),
+                 "the scores differ by too little beside their size"));
+  CHECK(read_task_data(files.write("p.csv", "text,score\na,+1\nb,-2\n"), std::nullopt, 0, 1,
+                       TaskKind::regression)
+            .targets.numbers == std::vector<double>{1, -2});
+}
+
 TEST_CASE("fractional numbers among labels that are none are refused with the first line") {
   Files files;
   const DataFile file = files.write(
       "a.jsonl", "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\", \"label\": 2.5}\n");
+  const LabelColumn column = label_column(read_data(file, FileRole::training));
+  CHECK(recognize_kind(column) == TaskKind::classification);
+  CHECK(
+      mentions(error_of([&] {
+                 kind_named(TaskKind::classification).plan({column, "a.jsonl", nullptr, "", 0, 1});
+               }),
+               "a.jsonl line 2: the label is a fractional number"));
   CHECK(mentions(error_of([&] { read_task_data(file, std::nullopt, 0.0, 1); }),
-                 "a.jsonl line 2: the label is a fractional number"));
+                 "a.jsonl line 2: member \"label\" is the fractional number 2.5"));
 }
 
 }  // namespace

@@ -298,8 +298,8 @@ TEST_CASE("TSV is separated by tabs") {
 TEST_CASE("a header without the columns needed is refused and lists what it has") {
   CHECK(mentions(error_of("a.csv", "body,label\na,b\n"),
                  "a.csv line 1: the header names no column for the text"));
-  CHECK(mentions(error_of("a.csv", "text,class\na,b\n"),
-                 "the header names no column \"label\"; the columns are: text, class"));
+  CHECK(mentions(error_of("a.csv", "text,kind\na,b\n"),
+                 "the header names no column \"label\"; the columns are: text, kind"));
   CHECK(mentions(error_of("a.csv", "text label\na b\n"), "columns are separated by commas"));
   CHECK(error_of("a.csv", "text,label,Text\na,b,c\n") ==
         "a.csv line 1: the header names the column \"text\" twice; remove or rename one of them");

@@ -96,7 +96,9 @@ TEST_CASE("an integer label of any length keeps its digits; a fraction is refuse
                                 "}\n{\"text\": \"b\", \"label\": -" + large + "}\n");
   CHECK(outcome.refusal == "");
   CHECK(outcome.labels == Strings{"-" + large, large});
-  CHECK(mentions(refusal_of(R"({"text": "a", "label": 1.50, "inner": {"label": 7.25}})"),
+  const std::string fraction =
+      json_rows({"x", "y"}) + R"({"text": "a", "label": 1.50, "inner": {"label": 7.25}})";
+  CHECK(mentions(outcome_of("a.jsonl", fraction, "", TaskKind::classification).refusal,
                  "a.jsonl line 3: member \"label\" is the fractional number 1.50; labels are "
                  "strings or integers, each the name of a class: write an integer, or the number "
                  "in quotes"));

@@ -26,7 +26,7 @@ struct Outcome {
 };
 
 inline Outcome outcome_of(const std::string& name, const std::string& bytes,
-                          const std::string& validation = "") {
+                          const std::string& validation = "", TaskKind kind = TaskKind::automatic) {
   const ScratchDirectory scratch;
   const auto tokenizer = Tokenizer::load(tiny_bert());
   const auto file_of = [&](const std::string& file_name, const std::string& content) {
@@ -36,8 +36,8 @@ inline Outcome outcome_of(const std::string& name, const std::string& bytes,
   };
   const std::string key(64, 'k');
   const auto tokens_of = [&](const DataFile& file, FileRole role, std::string& owned) {
-    owned = *write_tokenized_file(read_data(file, role, {TaskKind::classification, {}}), tokenizer,
-                                  64, key, [] { return false; });
+    owned = *write_tokenized_file(read_data(file, role, {kind, {}}), tokenizer, 64, key,
+                                  [] { return false; });
     return view_tokenized_file(owned, key, std::make_shared<int>(0));
   };
   Outcome outcome;
@@ -50,7 +50,7 @@ inline Outcome outcome_of(const std::string& name, const std::string& bytes,
     outcome.rows = training.rows();
     outcome.labels = training.labels.labels;
     for (const DataNote& note :
-         find_in_data(training, name, valid ? &*valid : nullptr, "valid.jsonl"))
+         find_in_data(training, name, valid ? &*valid : nullptr, "valid.jsonl", true))
       outcome.told += note.level + " " + note.message + "\n";
   } catch (const DataError& error) {
     outcome.refusal = error.what();

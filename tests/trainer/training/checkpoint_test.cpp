@@ -2,10 +2,12 @@
 #include "trainer/training/checkpoint.h"
 
 #include <doctest/doctest.h>
+
 #include <signal.h>
 #include <sys/wait.h>
 #include <torch/torch.h>
 #include <unistd.h>
+#include <cmath>
 
 #include <chrono>
 #include <thread>
@@ -223,6 +225,35 @@ TEST_CASE("a run stopped at any step goes on to the same bytes, alone and in com
         for (std::size_t i = 0; i < epochs.size(); ++i)
           CHECK(epochs[i].epoch == static_cast<int>(i) + 1);
       }
+    }
+  }
+}
+
+TEST_CASE("every kind of task goes on to the same bytes and the same report") {
+  const ScratchDirectory scratch;
+  Order order = tiny_order(lanes_of_other_kinds(scratch));
+  order.backbone_directory = backbone_with_dropout(scratch).string();
+  const Directory whole = scratch.path() / "whole";
+  const auto undisturbed = run(order, whole);
+  for (const int pieces : {2, 5}) {
+    CAPTURE(pieces);
+    const Directory broken = scratch.path() / ("broken" + std::to_string(pieces));
+    std::vector<Record> records;
+    int processes = 0;
+    do {
+      records = run(order, broken, stop_after(pieces + 2), {1e9});
+      REQUIRE(++processes < 100);
+    } while (all<RunFinished>(records).back().cancelled);
+    CHECK(processes > 1);
+    for (const int lane : {0, 1}) {
+      CHECK(model_files(whole, lane) == model_files(broken, lane));
+      const auto finished = all<LaneFinished>(records, lane);
+      REQUIRE(finished.size() == 1);
+      REQUIRE(finished[0].report);
+      CHECK(write_task_report(*finished[0].report) ==
+            write_task_report(*all<LaneFinished>(undisturbed, lane).at(0).report));
+      for (const Progress& progress : all<Progress>(records, lane))
+        CHECK(std::isnan(progress.train_accuracy) == (lane == 1));
     }
   }
 }

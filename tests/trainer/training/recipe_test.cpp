@@ -150,6 +150,28 @@ TEST_CASE("a lane that leaves out layers the backbone has not, or not in order, 
   }
 }
 
+TEST_CASE("a lane that diverges where an epoch ends is not measured and leaves no version") {
+  const ScratchDirectory scratch;
+  LaneOrder wild = tiny_lane(scratch, "wild", 2, 40, 1);
+  wild.learning_rate = 1e30;
+  wild.batch_size = 64;  // a step an epoch
+  wild.n_epochs = 1;
+  std::vector<LaneOrder> lanes = lanes_of_other_kinds(scratch);
+  for (LaneOrder& lane : lanes) {
+    lane.learning_rate = 1e30;
+    lane.batch_size = 64;
+    lane.n_epochs = 1;
+  }
+  lanes.push_back(wild);
+  const auto records = run(tiny_order(lanes), scratch.path() / "run");
+  for (int lane = 0; lane < 3; ++lane) {
+    const auto failed = all<LaneFailed>(records, lane);
+    REQUIRE(failed.size() == 1);
+    CHECK(failed[0].code == "diverged");
+    CHECK(all<LaneFinished>(records, lane).empty());
+  }
+}
+
 TEST_CASE("a wish to stop ends the run at the next step without a bundle") {
   const ScratchDirectory scratch;
   int steps = 0;
