@@ -36,7 +36,7 @@ Specification specification_of(const Trial& trial) {
 
 LaneOrder build_lane(Database& database, const BlobStore& blobs, const RunLane& lane) {
   const Job& job = lane.job;
-  const std::optional<Task> task = find_task(database, job.customer, job.task_name);
+  const std::optional<Task> task = find_task(database, job.customer, job.task_id);
   if (!task) throw JobRefused({"invalid_task", "The job's task is no longer here.", "task"});
 
   LaneOrder order{specification_of(lane.trial)};

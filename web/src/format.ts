@@ -19,9 +19,12 @@ export function percent(share: number | null | undefined): string {
   return typeof share === "number" && Number.isFinite(share) ? `${(share * 100).toFixed(1)} %` : "–";
 }
 
+const usualWriting: Record<string, string> = { f1: "F1", roc: "ROC", auc: "AUC", pearson: "Pearson", spearman: "Spearman", mse: "MSE", mae: "MAE" };
+
 /** "valid_macro_f1" is "macro F1". */
 export function metricName(name: string): string {
-  return name.replace(/^valid_/, "").replaceAll("_", " ").replace(/\bf1$/, "F1").replace(/\broc auc$/, "ROC AUC").replace(/^m[as]e$/, (error) => error.toUpperCase());
+  const words = name.replace(/^valid_/, "").split("_");
+  return words.map((word) => usualWriting[word] ?? word).join(" ");
 }
 
 const plainNumbers = new Set(["valid_matthews", "valid_pearson", "valid_spearman", "valid_mse", "valid_mae", "valid_loss"]);

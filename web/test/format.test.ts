@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Job, Status } from "../src/api";
-import { ago, announcement, bytes, duration, percent, progressShare, rate, timing } from "../src/format";
+import { ago, announcement, bytes, duration, metricName, metricValue, percent, progressShare, rate, timing } from "../src/format";
 
 function job(status: Status, more: Partial<Job> = {}): Job {
   return {
@@ -15,6 +15,14 @@ describe("numbers", () => {
     expect(percent(0)).toBe("0.0 %");
     expect(percent(null)).toBe("–");
     expect(percent(Number.NaN)).toBe("–");
+  });
+  test("metrics are named as people write them; correlations and errors are no percentages", () => {
+    expect(["valid_accuracy", "valid_macro_f1", "valid_roc_auc", "valid_pearson", "valid_mse"].map(metricName)).toEqual(
+      ["accuracy", "macro F1", "ROC AUC", "Pearson", "MSE"]);
+    expect(metricValue("valid_accuracy", 0.5)).toBe("50.0 %");
+    expect(metricValue("valid_pearson", -0.25)).toBe("-0.250");
+    expect(metricValue("valid_mse", 12.5)).toBe("12.500");
+    expect(metricValue("valid_accuracy", undefined)).toBe("–");
   });
   test("sizes climb through their units without ever showing 1000", () => {
     expect(bytes(999)).toBe("999 B");
