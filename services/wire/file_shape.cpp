@@ -54,7 +54,7 @@ void check_json_line(const Line& line, const RowWish& wish, const Fault& fault) 
   if (const auto* bad = std::get_if<RowFault>(&read)) fault.at(line.number, bad->problem + ".");
   const auto& row = std::get<JsonRow>(read).object;
   const auto has = [&](std::string_view name) { return find_member(row, name) != nullptr; };
-  if (has("messages") && wish.columns.text.empty()) {
+  if (has("messages") && wish.columns == Columns()) {
     if (!row["messages"].is_array())
       fault.at(line.number, "member \"messages\" must be a list of messages.");
     return;

@@ -42,8 +42,17 @@ void read_columns(const Hyperparameter& entry, JsonFields& fields, Columns& colu
   auto names = fields.fields(entry.name);
   if (!names) return;
   constexpr std::size_t most_characters = 256;
-  for (const auto& [name, member] : column_members)
+  for (const auto& [name, member] : column_members) {
     columns.*member = names->text(name, 1, most_characters).value_or("");
+    if (!(columns.*member).empty() && trim(columns.*member).empty())
+      names->add_error(name, "is a name of blanks only.");
+    for (const auto& [other, before] : column_members) {
+      if (member == before) break;
+      if (!(columns.*member).empty() &&
+          column_name(columns.*member) == column_name(columns.*before))
+        names->add_error(name, std::string("is the same as ") + other + ".");
+    }
+  }
   if (columns.text.empty() && !columns.text_pair.empty())
     names->add_error("text_pair", "needs text beside it.");
   names->finish();

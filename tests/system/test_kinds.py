@@ -160,6 +160,10 @@ def test_a_customers_own_columns_are_read_and_said(shared):
     refused = shared.request("POST", "/v1/fine_tuning/jobs", {**body, "columns": {"text_pair": "Review"}})
     assert refused.status == 400 and refused.error()["param"] == "columns.text_pair"
 
+    for columns, param in (({"text": " ", "label": "stars"}, "columns.text"), ({"text": "Review", "label": "REVIEW"}, "columns.label")):
+        refused = shared.request("POST", "/v1/fine_tuning/jobs", {**body, "columns": columns})
+        assert refused.status == 400 and refused.error()["param"] == param
+
     job = shared.learn(file, "reviews", columns={"text": "Review", "label": "stars"})
     assert job["columns"] == {"text": "Review", "text_pair": None, "label": "stars"}
     assert job["result"]["task_kind"] == "classification"

@@ -129,13 +129,14 @@ RowFault absent_member(const Json& object, std::string_view name, std::string_vi
   if (!object.contains(member))
     return {member, "member " + in_quotes(name) + " is missing; " + std::string(need) +
                         ": add it or remove the row"};
+  const bool plain = std::all_of(name.begin(), name.end(), is_plain);
   return {member, "member " + in_quotes(name) + " is null; " + std::string(need) +
-                      ": fill it in or remove the row, as jq -c 'select(." + member +
-                      " != null)' FILE does"};
+                      ": fill it in or remove the row" +
+                      (plain ? ", as jq -c 'select(." + member + " != null)' FILE does" : "")};
 }
 
 RowFault no_text_member(const Json& object) {
-  const std::string_view missing =
+  const std::string missing =
       object.contains("messages")
           ? "messages"
           : missing_member(

@@ -17,12 +17,12 @@ struct TextMembers {
 
 // Pairs first: a row with sentence and question is a pair, not a sentence.
 constexpr std::array<TextMembers, 10> known_texts{{{"text", "text_pair"},
-                                                   {"text_a", "text_b"},
                                                    {"sentence1", "sentence2"},
                                                    {"premise", "hypothesis"},
                                                    {"question1", "question2"},
                                                    {"question", "sentence"},
                                                    {"text", ""},
+                                                   {"text_a", "text_b"},
                                                    {"sentence", ""},
                                                    {"prompt", "", "completion"},
                                                    {"content", ""}}};
@@ -35,9 +35,9 @@ struct TargetMember {
 };
 constexpr TargetMember label{"label", TargetForm::label, true};
 constexpr std::array<TargetMember, 7> of_any{{label,
-                                              {"labels", TargetForm::label_list, true},
-                                              {"score", TargetForm::score, true},
-                                              {"similarity_score", TargetForm::score, true},
+                                              {"labels", TargetForm::label_list},
+                                              {"score", TargetForm::score},
+                                              {"similarity_score", TargetForm::score},
                                               {"category"},
                                               {"target"},
                                               {"class"}}};
@@ -162,7 +162,8 @@ std::string missing_member(const HasMember& has, const RowWish& wish) {
 std::vector<std::string_view> rivals_of(const RowShape& shape, const HasMember& has,
                                         const RowWish& wish) {
   std::vector<std::string_view> rivals;
-  if (!wish.columns.label.empty()) return rivals;
+  const bool fixed = shape.label == "completion" && shape.text == "prompt";
+  if (fixed || !wish.columns.label.empty()) return rivals;
   for (const TargetMember& member : target_members(wish.kind)) {
     if (member.usual && shape.label == member.name) return {};
     if (has(member.name) && shape.label != member.name) rivals.push_back(member.name);

@@ -67,7 +67,8 @@ class Classification : public Kind {
     std::vector<std::int32_t> own(plan.labels.size());
     std::iota(own.begin(), own.end(), 0);
     for (const std::int32_t id : own) plan.targets.labels.push_back({id});
-    choose_rows(input, own, known_classes(input), own, plan);
+    choose_rows(input, own, known_classes(input),
+                split_validation(input.training.ids, input.validation_fraction, input.seed), plan);
     note_small_labels(plan, counts_of(plan.training.targets, plan.labels.size()),
                       counts_of(plan.validation.targets, plan.labels.size()));
     return plan;

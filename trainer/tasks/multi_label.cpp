@@ -76,6 +76,27 @@ std::vector<std::int32_t> strata_of(const LabelColumn& training, const Targets& 
   return strata;
 }
 
+// A row of each label at least: those that have none go back.
+void keep_in_training(const LabelColumn& column, const TaskPlan& plan, Split& split) {
+  const auto labels_of = [&](std::size_t row) -> const std::vector<std::int32_t>& {
+    return plan.targets.labels[static_cast<std::size_t>(column.ids[row])];
+  };
+  std::vector<bool> trained(plan.labels.size());
+  for (const std::size_t row : split.training)
+    for (const std::int32_t label : labels_of(row)) trained[static_cast<std::size_t>(label)] = true;
+  std::vector<std::size_t> validation;
+  for (const std::size_t row : split.validation) {
+    const bool needed = std::ranges::any_of(labels_of(row), [&](std::int32_t label) {
+      return !trained[static_cast<std::size_t>(label)];
+    });
+    (needed ? split.training : validation).push_back(row);
+    if (!needed) continue;
+    for (const std::int32_t label : labels_of(row)) trained[static_cast<std::size_t>(label)] = true;
+  }
+  split.validation = std::move(validation);
+  std::sort(split.training.begin(), split.training.end());
+}
+
 class MultiLabel : public Kind {
  public:
   TaskKind name() const override { return TaskKind::multi_label; }
@@ -146,7 +167,10 @@ TaskPlan MultiLabel::plan(const PlanInput& input) const {
     }
     refuse_labels(FileRole::validation, input, faults);
   }
-  choose_rows(input, own, of_validation, strata, plan);
+  Split split =
+      split_validation(of_rows(strata, input.training.ids), input.validation_fraction, input.seed);
+  keep_in_training(input.training, plan, split);
+  choose_rows(input, own, of_validation, split, plan);
   if (plan.validation.rows.size() > most_validation_scores / plan.labels.size())
     throw DataError(FileRole::training, input.training_name, 0, "",
                     "there are " + std::to_string(plan.validation.rows.size()) +

@@ -17,14 +17,6 @@ constexpr double largest_score = 1e30;
 constexpr std::size_t few_rows = 5;    // of a label: fewer are told
 constexpr std::size_t most_named = 5;  // labels in a sentence
 
-std::vector<std::int32_t> of_rows(std::span<const std::int32_t> of_labels,
-                                  std::span<const std::int32_t> label_ids) {
-  std::vector<std::int32_t> values;
-  values.reserve(label_ids.size());
-  for (const std::int32_t id : label_ids) values.push_back(of_labels[static_cast<std::size_t>(id)]);
-  return values;
-}
-
 ChosenRows choose_all(std::vector<std::int32_t> targets) {
   ChosenRows chosen;
   chosen.rows.resize(targets.size());
@@ -69,6 +61,14 @@ void refuse_too_many_labels(const PlanInput& input, std::size_t labels) {
                    "numbers)");
 }
 
+std::vector<std::int32_t> of_rows(std::span<const std::int32_t> of_labels,
+                                  std::span<const std::int32_t> label_ids) {
+  std::vector<std::int32_t> values;
+  values.reserve(label_ids.size());
+  for (const std::int32_t id : label_ids) values.push_back(of_labels[static_cast<std::size_t>(id)]);
+  return values;
+}
+
 void check_same_shape(const PlanInput& input) {
   if (input.validation == nullptr) return;
   const LabelColumn& validation = *input.validation;
@@ -86,15 +86,12 @@ void check_same_shape(const PlanInput& input) {
 }
 
 void choose_rows(const PlanInput& input, std::span<const std::int32_t> training,
-                 std::span<const std::int32_t> validation, std::span<const std::int32_t> strata,
-                 TaskPlan& plan) {
+                 std::span<const std::int32_t> validation, const Split& split, TaskPlan& plan) {
   std::vector<std::int32_t> targets = of_rows(training, input.training.ids);
   if (input.validation != nullptr) {
     plan.training = choose_all(std::move(targets));
     plan.validation = choose_all(of_rows(validation, input.validation->ids));
   } else {
-    const Split split = split_validation(of_rows(strata, input.training.ids),
-                                         input.validation_fraction, input.seed);
     plan.training = choose_some(targets, split.training);
     plan.validation = choose_some(targets, split.validation);
   }

@@ -54,10 +54,13 @@ struct PlanInput {
 void check_same_shape(const PlanInput& input);
 
 // Rows to train on and to validate with. training, validation: the place in Targets of each of the
-// files' own labels. strata: of each of the training file's labels, for split_validation().
+// files' own labels. split: of the training rows, where there is no validation file.
 void choose_rows(const PlanInput& input, std::span<const std::int32_t> training,
-                 std::span<const std::int32_t> validation, std::span<const std::int32_t> strata,
-                 TaskPlan& plan);
+                 std::span<const std::int32_t> validation, const Split& split, TaskPlan& plan);
+
+// By row what a file's labels have, by label.
+std::vector<std::int32_t> of_rows(std::span<const std::int32_t> of_labels,
+                                  std::span<const std::int32_t> label_ids);
 
 // The sentence for a validation label that no training row has: with the label that it may have
 // meant (the same but for case, or the same number), else with the way out.

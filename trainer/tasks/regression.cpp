@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "trainer/contract/seeded_random.h"
 #include "trainer/tasks/kinds.h"
 #include "trainer/tasks/metrics.h"
 #include "trainer/text/dataset_reading.h"
@@ -14,7 +15,6 @@
 namespace graft {
 namespace {
 
-constexpr std::size_t most_strata = 10;  // of equal numbers of rows, by rising number
 // Answers are float, whose steps are a ten-millionth of their size.
 constexpr double least_deviation = 1e-5;  // of the size of the numbers
 
@@ -35,21 +35,28 @@ std::vector<double> numbers_of(FileRole role, const PlanInput& input) {
   return numbers;
 }
 
-std::vector<std::int32_t> strata_of(const LabelColumn& training, const std::vector<double>& numbers,
-                                    double fraction) {
-  std::vector<double> rows;
-  for (const std::int32_t id : training.ids) rows.push_back(numbers[static_cast<std::size_t>(id)]);
-  std::sort(rows.begin(), rows.end());
-  // Each gives one row at least to validation.
-  const auto wanted = static_cast<std::size_t>(fraction * static_cast<double>(rows.size()));
-  const std::size_t strata_count = std::clamp<std::size_t>(wanted, 1, most_strata);
-  std::vector<std::int32_t> strata;
-  for (const double number : numbers) {
-    const auto below = std::lower_bound(rows.begin(), rows.end(), number) - rows.begin();
-    strata.push_back(
-        static_cast<std::int32_t>(static_cast<std::size_t>(below) * strata_count / rows.size()));
+// Of the rows by rising number one in so many, drawn from each stretch of as many by the seed: both
+// sides have numbers of all sizes.
+Split split_by_number(const LabelColumn& training, const std::vector<double>& numbers,
+                      double fraction, std::uint64_t seed) {
+  const std::size_t rows = training.ids.size();
+  std::vector<std::size_t> order(rows);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return numbers[static_cast<std::size_t>(training.ids[a])] <
+           numbers[static_cast<std::size_t>(training.ids[b])];
+  });
+  const auto wanted = static_cast<std::size_t>(std::lround(fraction * static_cast<double>(rows)));
+  const std::size_t count = std::min(wanted, rows - 1);
+  std::vector<bool> validates(rows);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t begin = i * rows / count, end = (i + 1) * rows / count;
+    validates[order[begin + random_bits(seed, i) % (end - begin)]] = true;
   }
-  return strata;
+  Split split;
+  for (std::size_t row = 0; row < rows; ++row)
+    (validates[row] ? split.validation : split.training).push_back(row);
+  return split;
 }
 
 class Regression : public Kind {
@@ -107,8 +114,8 @@ TaskPlan Regression::plan(const PlanInput& input) const {
   plan.labels = {"score"};
   Targets& targets = plan.targets;
   targets.numbers = numbers_of(FileRole::training, input);
-  const std::vector<std::int32_t> strata =
-      strata_of(input.training, targets.numbers, input.validation_fraction);
+  const Split split =
+      split_by_number(input.training, targets.numbers, input.validation_fraction, input.seed);
   const auto own_count = static_cast<std::ptrdiff_t>(targets.numbers.size());
   std::vector<std::int32_t> own(targets.numbers.size());
   std::iota(own.begin(), own.end(), 0);
@@ -118,7 +125,7 @@ TaskPlan Regression::plan(const PlanInput& input) const {
       of_validation.push_back(static_cast<std::int32_t>(targets.numbers.size()));
       targets.numbers.push_back(number);
     }
-  choose_rows(input, own, of_validation, strata, plan);
+  choose_rows(input, own, of_validation, split, plan);
 
   const auto number = [&](std::int32_t row) {
     return targets.numbers[static_cast<std::size_t>(row)];
@@ -136,6 +143,10 @@ TaskPlan Regression::plan(const PlanInput& input) const {
     refuse_training_file(input, "every row has the score " +
                                     quoted_label(input.training.labels.front()) +
                                     "; there is nothing to learn from it");
+  if (targets.deviation == 0)
+    refuse_training_file(input,
+                         "the training rows that are left beside the validation rows all have one "
+                         "score; give more rows, or a validation file");
   if (targets.deviation <= least_deviation * std::max(std::abs(*least), std::abs(*most)))
     refuse_training_file(
         input,

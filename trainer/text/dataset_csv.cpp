@@ -13,7 +13,7 @@ namespace {
 // A list in one field: `;` or `|` between its labels, nothing for none.
 std::optional<RowFault> read_labels(std::string_view field, const SeparatedHeader& header,
                                     Row& row) {
-  if (field.starts_with('[') && field.ends_with(']'))
+  if (field.starts_with('[') && field.ends_with(']') && field.find_first_of(";|") == field.npos)
     return join_labels({std::string(field)}, header.shape.label, row.label);  // says why not
   std::vector<std::string> labels;
   while (!field.empty()) {
@@ -37,8 +37,8 @@ std::optional<RowFault> read_row(SeparatedRecord& record, const SeparatedHeader&
                                                  : "; add what is missing or remove the row")};
   }
   row.line = record.line;
-  row.text = std::move(record.fields[header.text]);
-  if (!header.shape.pair.empty()) row.text_pair = std::move(record.fields[header.pair]);
+  row.text = record.fields[header.text];
+  if (!header.shape.pair.empty()) row.text_pair = record.fields[header.pair];
   const std::string_view field = trim(record.fields[header.label]);
   if (header.shape.form == TargetForm::label_list) return read_labels(field, header, row);
   row.label = field;
@@ -113,6 +113,9 @@ void read_separated(std::string_view text, std::size_t file_offset, DataFormat f
       if (fault) rows.fail(record.line, *fault);
       names = record.fields;
       marks = columns_of_marks(names);
+      // What was asked for is no mark.
+      if (!wish.columns.label.empty()) std::erase(marks, header.label);
+      if (!wish.columns.text.empty()) std::erase(marks, header.text);
       continue;
     }
     Row row;

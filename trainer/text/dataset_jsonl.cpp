@@ -53,7 +53,8 @@ std::optional<RowFault> read_label(const JsonRow& row, std::string_view name, st
     }
     label = written;
   } else {
-    return fault(" is " + kind_of(*value) + "; labels are strings or integers, one a row");
+    return fault(" is " + kind_of(*value) + "; labels are strings or integers, one a row" +
+                 (value->is_array() ? " (task_kind \"multi_label\" learns lists)" : ""));
   }
   return std::nullopt;
 }
@@ -232,8 +233,9 @@ class JsonlReader {
 
   std::optional<RowFault> choose_shape(const Json& object) {
     const auto has = [&](std::string_view name) { return find_member(object, name) != nullptr; };
-    const bool messages = has("messages") && wish_.columns.text.empty();
+    const bool messages = has("messages") && wish_.columns == Columns();
     shape_ = messages ? messages_shape : find_shape(members_of(object), wish_);
+    is_chat_ = messages;
     if (!shape_) return no_text_member(object);
     const auto rivals = messages ? std::vector<std::string_view>() : rivals_of(*shape_, has, wish_);
     if (!rivals.empty())
@@ -244,6 +246,7 @@ class JsonlReader {
   std::optional<RowFault> check_marks(const Json& object) {
     for (const auto& [name, value] : object.items()) {
       if (!value.is_string() && !value.is_boolean()) continue;
+      if (name == wish_.columns.text || name == wish_.columns.label) continue;
       const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
       const RowMark mark = mark_of(name, text);
       if (mark == RowMark::rejected) return rejected_row(name, text);
@@ -254,7 +257,7 @@ class JsonlReader {
 
   std::optional<RowFault> read_members(const JsonRow& json, Row& row) {
     const Json& object = json.object;
-    if (shape_->text == messages_shape.text) return messages_.read(object, row);
+    if (is_chat_) return messages_.read(object, row);
     if (auto fault = read_text(object, shape_->text, row.text)) return fault;
     if (!shape_->pair.empty()) {
       if (auto fault = read_text(object, shape_->pair, row.text_pair.emplace())) return fault;
@@ -286,6 +289,7 @@ class JsonlReader {
 
   const RowWish& wish_;
   std::optional<RowShape> shape_;
+  bool is_chat_ = false;
   MessagesReader messages_;
 };
 

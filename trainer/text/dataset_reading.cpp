@@ -66,7 +66,8 @@ void RowCollector::add(Row row) {
 void RowCollector::set_shape(const RowShape& shape) {
   form_ = shape.form;
   const std::string words = columns_in_words(shape);
-  if (!words.empty() && shape.text != messages_shape.text) note({"info", "Read: " + words + "."});
+  if (!words.empty() && !(shape.text == messages_shape.text && shape.label == messages_shape.label))
+    note({"info", "Read: " + words + "."});
 }
 
 void RowCollector::add_fault(std::int64_t line, RowFault fault) {
@@ -171,7 +172,8 @@ std::optional<RowFault> join_labels(std::vector<std::string> labels, std::string
   };
   for (const std::string& label : labels) {
     if (trim(label).empty()) return fault("holds an empty label; leave it out");
-    if (label.starts_with('[') && label.ends_with(']'))
+    const bool several = label.find_first_of(",'\"") != label.npos;
+    if (label == "[]" || (several && label.starts_with('[') && label.ends_with(']')))
       return fault("holds " + quoted_label(label) +
                    ", the text of a list; JSONL has lists, CSV and TSV labels with ; between them");
     if (auto bad = check_label(label, member)) return bad;
@@ -182,6 +184,10 @@ std::optional<RowFault> join_labels(std::vector<std::string> labels, std::string
     return fault("holds the label " + quoted_label(*twice) +
                  " twice; each stands once in a row (for a vector of 0 and 1 write the names of "
                  "those that are 1)");
+  const std::vector<std::string> bits = {"0", "1"}, truths = {"false", "true"};
+  if (labels == bits || labels == truths)
+    return fault("holds " + labels[0] + " and " + labels[1] +
+                 ", as a vector of two does; write the names of those that are true");
   joined.clear();
   for (const std::string& label : labels) {
     if (!joined.empty()) joined += label_separator;

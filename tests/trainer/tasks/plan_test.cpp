@@ -202,6 +202,9 @@ TEST_CASE("what is no list of labels is refused by line and member") {
   CHECK(mentions(error(R"({"text": "a", "labels": ["b", "b"]})", kind),
                  "holds the label \"b\" twice"));
   CHECK(mentions(error(R"({"text": "a", "labels": [0, 1, 0]})", kind), "a vector of 0 and 1"));
+  CHECK(mentions(error(R"({"text": "a", "labels": [1, 0]})", kind), "as a vector of two does"));
+  CHECK(mentions(error(R"({"text": "a", "labels": [true, false]})", kind), "as a vector of two"));
+  CHECK(error(R"({"text": "a", "labels": ["[bug]", "x"]})", kind) == "no error");
   CHECK(mentions(error(R"({"text": "a", "labels": ["['a', 'b']"]})", kind), "the text of a list"));
   CHECK(mentions(error(R"({"text": "a", "labels": 2})", kind),
                  "member \"labels\" is a number, not a list"));
@@ -262,6 +265,14 @@ TEST_CASE("scores are learned by the mean and deviation of the training rows") {
   CHECK(task.targets.mean == doctest::Approx(3));
   CHECK(task.targets.deviation == doctest::Approx(std::sqrt(8.0 / 3)));
   CHECK(task.targets.numbers[static_cast<std::size_t>(task.validation.class_ids[0])] == 100);
+}
+
+TEST_CASE("a split that leaves one score for training says so") {
+  Files files;
+  const DataFile file = files.write("a.csv", "text,score\na,1\nb,2\n");
+  CHECK(
+      mentions(error_of([&] { read_task_data(file, std::nullopt, 0.5, 1, TaskKind::regression); }),
+               "the training rows that are left beside the validation rows all have one score"));
 }
 
 TEST_CASE("scores that are no numbers, or all the same, are refused") {
@@ -353,6 +364,9 @@ TEST_CASE(
   CHECK(validated(100, 0.1) == 10);
   CHECK(validated(400, 0.01) == 4);
   CHECK(validated(1000, 0.2) == 200);
+  CHECK(validated(30, 0.5) == 15);
+  CHECK(validated(4, 0.5) == 2);
+  CHECK(validated(4, 0.1) == 0);
   CHECK(mentions(error_of([&] {
                    read_task_data(files.write("t.csv", rows(100, 1.7e9, 1)), std::nullopt, 0.1, 1,
                                   TaskKind::regression);

@@ -251,6 +251,34 @@ TEST_CASE("a job's own names of members and columns are read, in any case of a h
   CHECK(pairs.rows[0].text_pair == "y");
 }
 
+TEST_CASE("columns that are asked for are what is read, whatever else they look like") {
+  Files files;
+  const auto labels_by = [&](const std::string& name, const std::string& text, Columns columns) {
+    return labels(read_rows(files.write(name, text), FileRole::training,
+                            {TaskKind::automatic, std::move(columns)}));
+  };
+  // What annotation tools mark rows with may be the label.
+  CHECK(labels_by("a.jsonl", R"({"text": "a", "answer": "ignore"})", {"", "", "answer"}) ==
+        Strings{"ignore"});
+  CHECK(labels_by("a.csv", "text,answer\na,reject\n", {"", "", "answer"}) == Strings{"reject"});
+  // A member called messages may be a text, and a chat have a label of its own.
+  CHECK(labels_by("a.jsonl", R"({"messages": "good day", "category": "c"})",
+                  {"messages", "", "category"}) == Strings{"c"});
+  CHECK(labels_by("a.csv", "a,b\nx,y\n", {"a", "", "a"}) == Strings{"x"});
+  // Fixed with the text.
+  CHECK(labels_by("a.jsonl", R"({"prompt": "p", "completion": "c", "category": "z"})", {}) ==
+        Strings{"c"});
+  CHECK(texts(rows_of("a.jsonl", R"({"text": "t", "text_a": "a", "text_b": "b", "label": "l"})")) ==
+        Strings{"t"});
+  CHECK(mentions(error_of("a.jsonl", R"({"text": "t", "category": "c", "score": 0.5})"),
+                 "members \"score\" and \"category\" could each hold"));
+  const std::string refusal = error_of([&] {
+    labels_by("a.jsonl", R"({"text": "t", "my l": null})", {"", "", "my l"});
+  });
+  CHECK(mentions(refusal, "fill it in or remove the row"));
+  CHECK_FALSE(mentions(refusal, "jq"));
+}
+
 TEST_CASE("common names of columns are known; where several may be meant they are listed") {
   Files files;
   const DataRows data =
