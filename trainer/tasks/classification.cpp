@@ -66,6 +66,7 @@ class Classification : public Kind {
     plan.labels = input.training.labels;
     std::vector<std::int32_t> own(plan.labels.size());
     std::iota(own.begin(), own.end(), 0);
+    plan.targets.labels.reserve(own.size());
     for (const std::int32_t id : own) plan.targets.labels.push_back({id});
     choose_rows(input, own, known_classes(input),
                 split_validation(input.training.ids, input.validation_fraction, input.seed), plan);
@@ -119,6 +120,7 @@ std::vector<ConfusionCell> confusion_of(std::span<const std::int32_t> predicted,
   std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> rows;
   for (std::size_t i = 0; i < truth.size(); ++i) ++rows[{truth[i], predicted[i]}];
   std::vector<ConfusionCell> cells;
+  cells.reserve(rows.size());
   for (const auto& [cell, count] : rows) cells.push_back({cell.first, cell.second, count});
   if (cells.size() <= most_confusion_cells) return cells;
   std::stable_sort(cells.begin(), cells.end(),

@@ -68,6 +68,7 @@ class Regression : public Kind {
   at::Tensor batch(const Targets& targets, std::span<const std::int32_t> rows,
                    std::size_t) const override {
     std::vector<float> numbers;
+    numbers.reserve(rows.size());
     for (const std::int32_t row : rows)
       numbers.push_back(static_cast<float>(
           (targets.numbers[static_cast<std::size_t>(row)] - targets.mean) / targets.deviation));
@@ -157,6 +158,7 @@ TaskPlan Regression::plan(const PlanInput& input) const {
 
 Measured Regression::measure(const Answered& answered) const {
   std::vector<double> predicted(answered.scores.begin(), answered.scores.end()), truth;
+  truth.reserve(predicted.size());
   for (const std::int32_t row : answered.validation)
     truth.push_back(answered.targets.numbers[static_cast<std::size_t>(row)]);
   Measured measured;
