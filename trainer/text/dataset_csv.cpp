@@ -131,7 +131,7 @@ void read_separated(std::string_view text, std::size_t file_offset, DataFormat f
     }
     if (!fault) fault = check_quotation(record, header, format, rows);
     if (fault) {
-      rows.add_fault(record.line, *std::move(fault));
+      rows.add_fault(record.line, *fault);
     } else {
       rows.add(std::move(row));
     }

@@ -320,7 +320,7 @@ void read_jsonl(std::string_view text, std::size_t file_offset, const RowWish& w
     if (reader.discarded) rows.count_discarded(line_number);
     if (reader.fraction) rows.count_fraction(line_number);
     if (fault) {
-      rows.add_fault(line_number, *std::move(fault));
+      rows.add_fault(line_number, *fault);
     } else {
       rows.add(std::move(row));
     }

@@ -70,7 +70,7 @@ void RowCollector::set_shape(const RowShape& shape) {
     note({"info", "Read: " + words + "."});
 }
 
-void RowCollector::add_fault(std::int64_t line, RowFault fault) {
+void RowCollector::add_fault(std::int64_t line, const RowFault& fault) {
   faults_.add(line, fault);
   rows_ = {};
 }

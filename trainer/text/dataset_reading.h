@@ -55,7 +55,7 @@ class RowCollector {
   RowCollector(FileRole role, std::string file_name);
 
   void add(Row row);
-  void add_fault(std::int64_t line, RowFault fault);
+  void add_fault(std::int64_t line, const RowFault& fault);
 
   void note(DataNote note) { notes_.push_back(std::move(note)); }
   const std::string& file_name() const { return file_name_; }
