@@ -89,7 +89,7 @@ void for_each_part(std::size_t rows, int threads,
 
 // Of what is being handled. Words for the log: the daemon tells customers the code alone.
 std::pair<std::string, std::string> describe_current_failure() {
-  const std::pair<std::string, std::string> no_memory{"out_of_memory", "there was no memory"};
+  std::pair<std::string, std::string> no_memory{"out_of_memory", "there was no memory"};
   try {
     throw;
   } catch (const PredictError& error) {
