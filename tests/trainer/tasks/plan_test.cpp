@@ -4,43 +4,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 #include <string>
 #include <string_view>
 
-#include "tests/support/scratch_directory.h"
+#include "tests/trainer/data_files.h"
 #include "trainer/tasks/kind.h"
 
 namespace graft {
 namespace {
-
-using Strings = std::vector<std::string>;
-
-class Files {
- public:
-  DataFile write(const std::string& name, std::string_view text) {
-    const std::string path = (directory_ / name).string();
-    std::ofstream(path, std::ios::binary) << text;
-    return {path, name, ""};
-  }
-
- private:
-  ScratchDirectory directory_;
-};
-
-std::string error_of(auto&& call) {
-  try {
-    call();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool mentions(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Both files' rows, chosen as a lane trains on them.
 struct LabelledRows {

@@ -4,45 +4,21 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
 #include <string>
 #include <string_view>
 
-#include "tests/support/scratch_directory.h"
+#include "tests/trainer/data_files.h"
 
 namespace graft {
 namespace {
-
-using Strings = std::vector<std::string>;
-
-class Files {
- public:
-  DataFile write(const std::string& name, std::string_view text) {
-    const std::string path = (directory_ / name).string();
-    std::ofstream(path, std::ios::binary) << text;
-    return {path, name, ""};
-  }
-
- private:
-  ScratchDirectory directory_;
-};
 
 std::vector<Row> rows_of(const std::string& name, std::string_view text) {
   Files files;
   return read_rows(files.write(name, text), FileRole::training);
 }
 
-std::string error_of(auto&& call) {
-  try {
-    call();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-std::string error_of(const std::string& name, std::string_view text) {
+std::string refusal_of(const std::string& name, std::string_view text) {
   return error_of([&] { rows_of(name, text); });
 }
 
@@ -56,10 +32,6 @@ Strings labels(const std::vector<Row>& rows) {
   Strings all;
   for (const Row& row : rows) all.push_back(row.label);
   return all;
-}
-
-bool mentions(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 const std::string good = R"({"text": "t", "label": "l"})";
@@ -88,7 +60,7 @@ TEST_CASE("labels are strings, integers or booleans; a fraction is none") {
                              FileRole::training, {TaskKind::classification, {}});
                  }),
                  "a.jsonl line 1: member \"label\" is the fractional number 3.5"));
-  CHECK(mentions(error_of("a.jsonl", R"({"text": "a", "label": ["x"]})"),
+  CHECK(mentions(refusal_of("a.jsonl", R"({"text": "a", "label": ["x"]})"),
                  "is a list; labels are strings or integers"));
 }
 
@@ -113,7 +85,7 @@ TEST_CASE("OpenAI's prompt and completion become text and label, the completion 
   CHECK(rows[0].text == "Nice film ->");
   CHECK(rows[0].label == "positive");
   CHECK(
-      error_of("a.jsonl", R"({"prompt": "x"})") ==
+      refusal_of("a.jsonl", R"({"prompt": "x"})") ==
       "a.jsonl line 1: member \"completion\" is missing; every row needs a label: add it or remove "
       "the row");
 }
@@ -139,69 +111,69 @@ TEST_CASE("messages without a label, with another system message or without text
   const auto system = [](const std::string& text) {
     return R"({"role": "system", "content": ")" + text + "\"}, ";
   };
-  CHECK(error_of("a.jsonl", messages(user)) ==
+  CHECK(refusal_of("a.jsonl", messages(user)) ==
         "a.jsonl line 1: the last message is not the assistant's; its content is the row's label");
-  CHECK(mentions(error_of("a.jsonl", messages(system("A") + user + ", " + answer) +
-                                         messages(system("B") + user + ", " + answer)),
+  CHECK(mentions(refusal_of("a.jsonl", messages(system("A") + user + ", " + answer) +
+                                           messages(system("B") + user + ", " + answer)),
                  "a.jsonl line 2: the system message differs from that of line 1"));
-  CHECK(mentions(error_of("a.jsonl", messages(answer)), "\"messages\" is empty"));
-  CHECK(mentions(error_of("a.jsonl", messages(R"({"role": "user"})")), "a message has no text"));
-  CHECK(mentions(error_of("a.jsonl", messages("3")), "a message has no text"));
-  CHECK(mentions(error_of("a.jsonl", messages(R"({"role": "tool", "content": "x"})")),
+  CHECK(mentions(refusal_of("a.jsonl", messages(answer)), "\"messages\" is empty"));
+  CHECK(mentions(refusal_of("a.jsonl", messages(R"({"role": "user"})")), "a message has no text"));
+  CHECK(mentions(refusal_of("a.jsonl", messages("3")), "a message has no text"));
+  CHECK(mentions(refusal_of("a.jsonl", messages(R"({"role": "tool", "content": "x"})")),
                  "the role \"tool\" is not one of"));
 }
 
 TEST_CASE("a bad JSONL row is told by line and member, with the number of further bad lines") {
   CHECK(
-      error_of("train.jsonl", good + "\n{\"text\": \"x\"}\n{\"label\": \"x\"}\n[]\n" + good) ==
+      refusal_of("train.jsonl", good + "\n{\"text\": \"x\"}\n{\"label\": \"x\"}\n[]\n" + good) ==
       "train.jsonl line 2: member \"label\" is missing; every row needs a label: add it or remove "
       "the row\n"
       "line 3: member \"text\" is missing; every row needs it, as the first has: add it or remove "
       "the row\n"
       "line 4: not a JSON object but a list; each line must hold one, such as "
       "{\"text\": …, \"label\": …}");
-  CHECK(mentions(error_of("a.jsonl", "{\"body\": \"x\", \"label\": 1}"),
+  CHECK(mentions(refusal_of("a.jsonl", "{\"body\": \"x\", \"label\": 1}"),
                  "no member holds the text; name it \"text\""));
-  CHECK(mentions(error_of("a.jsonl", "{\"body\": \"x\", \"label\": 1}"),
+  CHECK(mentions(refusal_of("a.jsonl", "{\"body\": \"x\", \"label\": 1}"),
                  "the members are: body, label"));
-  CHECK(mentions(error_of("a.jsonl", good + "\n{\"sentence\": \"x\", \"label\": \"l\"}"),
+  CHECK(mentions(refusal_of("a.jsonl", good + "\n{\"sentence\": \"x\", \"label\": \"l\"}"),
                  "a.jsonl line 2: member \"text\" is missing; every row needs it, as the first"));
-  CHECK(mentions(error_of("a.jsonl", R"({"text": 3, "label": "l"})"),
+  CHECK(mentions(refusal_of("a.jsonl", R"({"text": 3, "label": "l"})"),
                  "member \"text\" is not a string but a number; put the text in quotes"));
-  CHECK(mentions(error_of("a.jsonl", R"({"text": " ", "label": "l"})"),
+  CHECK(mentions(refusal_of("a.jsonl", R"({"text": " ", "label": "l"})"),
                  "\"text\" is empty; every row needs a text"));
-  CHECK(mentions(error_of("a.jsonl", R"({"text": "t", "label": ""})"), "\"label\" is empty"));
-  CHECK(mentions(error_of("a.jsonl", R"({"text": "t", "label": "a\nb"})"), "control character"));
+  CHECK(mentions(refusal_of("a.jsonl", R"({"text": "t", "label": ""})"), "\"label\" is empty"));
+  CHECK(mentions(refusal_of("a.jsonl", R"({"text": "t", "label": "a\nb"})"), "control character"));
   CHECK(mentions(
-      error_of("a.jsonl", "{\"text\": \"t\", \"label\": \"" + std::string(300, 'x') + "\"}"),
+      refusal_of("a.jsonl", "{\"text\": \"t\", \"label\": \"" + std::string(300, 'x') + "\"}"),
       "a label of 300 bytes"));
 }
 
 TEST_CASE("a pair in some rows and none in others is refused, whichever comes first") {
   const std::string pair = R"({"text": "t", "text_pair": "p", "label": "l"})";
-  CHECK(
-      mentions(error_of("a.jsonl", pair + "\n" + good), "line 2: member \"text_pair\" is missing"));
-  CHECK(mentions(error_of("a.jsonl", good + "\n" + pair),
+  CHECK(mentions(refusal_of("a.jsonl", pair + "\n" + good),
+                 "line 2: member \"text_pair\" is missing"));
+  CHECK(mentions(refusal_of("a.jsonl", good + "\n" + pair),
                  "line 2: member \"text_pair\" makes this row a pair, the first row is none"));
 }
 
 TEST_CASE("what is not JSON lines is refused with the way out") {
-  CHECK(mentions(error_of("a.json", "[\n" + good + "]"), "jq -c '.[]'"));
-  CHECK(mentions(error_of("a.jsonl", "{\n\"text\": \"t\"}"),
+  CHECK(mentions(refusal_of("a.json", "[\n" + good + "]"), "jq -c '.[]'"));
+  CHECK(mentions(refusal_of("a.jsonl", "{\n\"text\": \"t\"}"),
                  "a.jsonl line 1: not valid JSON at byte"));
-  CHECK(mentions(error_of("a.jsonl", "{\"text\": \"t\", \"label\": 1e999}"), "not valid JSON"));
-  CHECK(mentions(error_of("a.jsonl", "\"text\""), "not a JSON object but a string"));
-  CHECK(error_of("a.jsonl", "") == "a.jsonl: the file is empty; upload one with rows");
-  CHECK(error_of("a.jsonl", " \n\n") ==
+  CHECK(mentions(refusal_of("a.jsonl", "{\"text\": \"t\", \"label\": 1e999}"), "not valid JSON"));
+  CHECK(mentions(refusal_of("a.jsonl", "\"text\""), "not a JSON object but a string"));
+  CHECK(refusal_of("a.jsonl", "") == "a.jsonl: the file is empty; upload one with rows");
+  CHECK(refusal_of("a.jsonl", " \n\n") ==
         "a.jsonl: the file has no rows; each needs a text and a label");
-  CHECK(mentions(error_of("a.xlsx", good), "it must end in .jsonl, .csv or .tsv"));
+  CHECK(mentions(refusal_of("a.xlsx", good), "it must end in .jsonl, .csv or .tsv"));
 }
 
 TEST_CASE("bytes that are not UTF-8 and NULs are told by their place") {
-  CHECK(error_of("a.jsonl", good + "\n{\"text\": \"caf\xe9\", \"label\": \"l\"}") ==
+  CHECK(refusal_of("a.jsonl", good + "\n{\"text\": \"caf\xe9\", \"label\": \"l\"}") ==
         "a.jsonl line 2: byte 14 of the line (byte 42 of the file) is not UTF-8; "
         "save the file as UTF-8");
-  CHECK(mentions(error_of("a.csv", std::string("text,label\na\0b,x\n", 17)),
+  CHECK(mentions(refusal_of("a.csv", std::string("text,label\na\0b,x\n", 17)),
                  "a.csv line 2: byte 2 of the line (byte 13 of the file) is NUL"));
   CHECK(rows_of("a.jsonl", "{\"text\": \"\xEF\xBF\xBD\", \"label\": 1}").size() == 1);
 }
@@ -213,7 +185,7 @@ TEST_CASE("a line over 1 MiB is refused, one of 1 MiB is not") {
     return line.insert(10, std::string(bytes - frame.size(), 'x'));
   };
   CHECK(rows_of("a.jsonl", line_of(max_line_bytes)).size() == 1);
-  CHECK(error_of("a.jsonl", good + "\n" + line_of(max_line_bytes + 1)) ==
+  CHECK(refusal_of("a.jsonl", good + "\n" + line_of(max_line_bytes + 1)) ==
         "a.jsonl line 2: the row is longer than 1 MiB; shorten its text, of which only the first "
         "tokens are read");
 }
@@ -270,7 +242,7 @@ TEST_CASE("columns that are asked for are what is read, whatever else they look 
         Strings{"c"});
   CHECK(texts(rows_of("a.jsonl", R"({"text": "t", "text_a": "a", "text_b": "b", "label": "l"})")) ==
         Strings{"t"});
-  CHECK(mentions(error_of("a.jsonl", R"({"text": "t", "category": "c", "score": 0.5})"),
+  CHECK(mentions(refusal_of("a.jsonl", R"({"text": "t", "category": "c", "score": 0.5})"),
                  "members \"score\" and \"category\" could each hold"));
   const std::string refusal = error_of([&] {
     labels_by("a.jsonl", R"({"text": "t", "my l": null})", {"", "", "my l"});
@@ -291,10 +263,10 @@ TEST_CASE("common names of columns are known; where several may be meant they ar
       FileRole::training);
   CHECK(pairs.rows[0].text_pair == "b");
   CHECK(labels(pairs.rows) == Strings{"y"});  // where there is a label there is no doubt
-  CHECK(error_of("a.csv", "text,class,target\na,x,y\n") ==
+  CHECK(refusal_of("a.csv", "text,class,target\na,x,y\n") ==
         "a.csv line 1: the columns \"target\" and \"class\" could each hold what is to be learned; "
         "say which with the job's columns.label");
-  CHECK(error_of("a.jsonl", R"({"text": "a", "category": "x", "class": 1, "target": 2})") ==
+  CHECK(refusal_of("a.jsonl", R"({"text": "a", "category": "x", "class": 1, "target": 2})") ==
         "a.jsonl line 1: members \"category\", \"target\" and \"class\" could each hold what is to "
         "be learned; say which with the job's columns.label");
 }
@@ -324,29 +296,30 @@ TEST_CASE("TSV is separated by tabs") {
 }
 
 TEST_CASE("a header without the columns needed is refused and lists what it has") {
-  CHECK(mentions(error_of("a.csv", "body,label\na,b\n"),
+  CHECK(mentions(refusal_of("a.csv", "body,label\na,b\n"),
                  "a.csv line 1: the header names no column for the text"));
-  CHECK(mentions(error_of("a.csv", "text,kind\na,b\n"),
+  CHECK(mentions(refusal_of("a.csv", "text,kind\na,b\n"),
                  "the header names no column \"label\"; the columns are: text, kind"));
-  CHECK(mentions(error_of("a.csv", "text label\na b\n"), "columns are separated by commas"));
-  CHECK(error_of("a.csv", "text,label,Text\na,b,c\n") ==
+  CHECK(mentions(refusal_of("a.csv", "text label\na b\n"), "columns are separated by commas"));
+  CHECK(refusal_of("a.csv", "text,label,Text\na,b,c\n") ==
         "a.csv line 1: the header names the column \"text\" twice; remove or rename one of them");
-  CHECK(error_of("a.csv", "text,label\n") ==
+  CHECK(refusal_of("a.csv", "text,label\n") ==
         "a.csv: the file has no rows; each needs a text and a label");
 }
 
 TEST_CASE("a ragged row and wrong quotes are told by the line where they began") {
-  CHECK(mentions(error_of("a.csv", "text,label\na,b\nc,d,e\n"),
+  CHECK(mentions(refusal_of("a.csv", "text,label\na,b\nc,d,e\n"),
                  "a.csv line 3: the row has 3 fields, the header 2"));
-  CHECK(mentions(error_of("a.csv", "text,label\n\"a\nb\",x\nc\n"), "a.csv line 4: the row has 1"));
-  CHECK(error_of("a.csv", "text,label\na,b\n\"c,d\ne,f\ng,h\n") ==
+  CHECK(
+      mentions(refusal_of("a.csv", "text,label\n\"a\nb\",x\nc\n"), "a.csv line 4: the row has 1"));
+  CHECK(refusal_of("a.csv", "text,label\na,b\n\"c,d\ne,f\ng,h\n") ==
         "a.csv line 3: the quote that opens field 1 is never closed; "
         "a quote inside a field is written twice");
-  CHECK(mentions(error_of("a.csv", "text,label\n\"a\nb\",\"c\n"),
+  CHECK(mentions(refusal_of("a.csv", "text,label\n\"a\nb\",\"c\n"),
                  "a.csv line 2: the quote that opens field 2 in line 3 is never closed"));
-  CHECK(mentions(error_of("a.csv", "text,label\n\"a\"b,x\n"),
+  CHECK(mentions(refusal_of("a.csv", "text,label\n\"a\"b,x\n"),
                  "line 2: text follows the closing quote of field 1"));
-  CHECK(mentions(error_of("a.csv", "text,label\n" + std::string(max_line_bytes, 'x') + ",y\n"),
+  CHECK(mentions(refusal_of("a.csv", "text,label\n" + std::string(max_line_bytes, 'x') + ",y\n"),
                  "line 2: the row is longer than 1 MiB"));
 }
 

@@ -9,14 +9,13 @@
 #include <vector>
 
 #include "tests/support/scratch_directory.h"
+#include "tests/trainer/data_files.h"
 #include "tests/trainer/test_files.h"
 #include "trainer/text/data_findings.h"
 #include "trainer/text/dataset.h"
 #include "trainer/text/tokenized_file.h"
 
 namespace graft {
-
-using Strings = std::vector<std::string>;
 
 struct Outcome {
   std::size_t rows = 0;
@@ -56,10 +55,6 @@ inline Outcome outcome_of(const std::string& name, const std::string& bytes,
     outcome.refusal = error.what();
   }
   return outcome;
-}
-
-inline bool mentions(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 inline std::string json_rows(const Strings& labels) {
