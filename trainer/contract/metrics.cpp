@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "trainer/contract/kind_table.h"
 #include "trainer/contract/members_json.h"
 #include "trainer/contract/metrics_members.h"
 
@@ -99,14 +100,6 @@ constexpr std::array table{
            .checkpoint_name = "valid_mae"},
 };
 
-constexpr std::array<std::string_view, 6> of_classification{"valid_accuracy",    "valid_macro_f1",
-                                                            "valid_weighted_f1", "valid_matthews",
-                                                            "valid_rare_f1",     "valid_roc_auc"};
-constexpr std::array<std::string_view, 3> of_multi_label{"valid_macro_f1", "valid_micro_f1",
-                                                         "valid_average_precision"};
-constexpr std::array<std::string_view, 4> of_regression{"valid_pearson", "valid_spearman",
-                                                        "valid_mse", "valid_mae"};
-
 std::size_t place_of(std::string_view name) {
   for (std::size_t i = 0; i < table.size(); ++i)
     if (table[i].name == name) return i;
@@ -140,16 +133,7 @@ std::string words_of(const Metric& metric) {
 }
 
 std::span<const std::string_view> metrics_of(TaskKind kind) {
-  switch (kind) {
-    case TaskKind::automatic:  // of programs before there were others
-    case TaskKind::classification:
-      return of_classification;
-    case TaskKind::multi_label:
-      return of_multi_label;
-    case TaskKind::regression:
-      return of_regression;
-  }
-  throw std::logic_error("no such kind of task");
+  return row_of(kind).metrics;
 }
 
 const Metric& primary_metric(TaskKind kind) {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
 
+#include "trainer/contract/kind_table.h"
 #include "trainer/durable/plain_text.h"
 
 namespace graft {
@@ -26,50 +26,6 @@ constexpr std::array<TextMembers, 10> known_texts{{{"text", "text_pair"},
                                                    {"sentence", ""},
                                                    {"prompt", "", "completion"},
                                                    {"content", ""}}};
-
-// What a kind learns, by the members that may hold it, the usual one first.
-struct TargetMember {
-  std::string_view name;
-  TargetForm form = TargetForm::label;
-  bool usual = false;  // one that is there leaves no doubt
-};
-constexpr TargetMember label{"label", TargetForm::label, true};
-constexpr std::array<TargetMember, 7> of_any{{label,
-                                              {"labels", TargetForm::label_list},
-                                              {"score", TargetForm::score},
-                                              {"similarity_score", TargetForm::score},
-                                              {"category"},
-                                              {"target"},
-                                              {"class"}}};
-constexpr std::array<TargetMember, 5> of_classification{
-    {label, {"labels", TargetForm::label_list, true}, {"category"}, {"target"}, {"class"}}};
-constexpr std::array<TargetMember, 2> of_multi_label{
-    {{"labels", TargetForm::label_list, true}, {"label", TargetForm::label_list, true}}};
-constexpr std::array<TargetMember, 4> of_regression{{{"score", TargetForm::score, true},
-                                                     {"similarity_score", TargetForm::score, true},
-                                                     {"label", TargetForm::score, true},
-                                                     {"target", TargetForm::score}}};
-
-std::span<const TargetMember> target_members(TaskKind kind) {
-  switch (kind) {
-    case TaskKind::automatic:
-      return of_any;
-    case TaskKind::classification:
-      return of_classification;
-    case TaskKind::multi_label:
-      return of_multi_label;
-    case TaskKind::regression:
-      return of_regression;
-  }
-  return {};
-}
-
-// How a kind writes what it learns, whatever the member is called.
-TargetForm form_of(TaskKind kind) {
-  return kind == TaskKind::multi_label  ? TargetForm::label_list
-         : kind == TaskKind::regression ? TargetForm::score
-                                        : TargetForm::label;
-}
 
 // Bytes of the blank that the text begins with; 0: it begins with none.
 std::size_t blank_at(std::string_view text) {
@@ -128,10 +84,10 @@ std::optional<RowShape> find_shape(const HasMember& has, const RowWish& wish) {
     shape.pair = known->pair;
     shape.label = known->label;
   }
-  shape.form = form_of(wish.kind);
+  shape.form = row_of(wish.kind).form;
   if (!wish.columns.label.empty()) shape.label = wish.columns.label;
   if (!shape.label.empty()) return shape;
-  const auto targets = target_members(wish.kind);
+  const auto targets = row_of(wish.kind).members;
   const auto found =
       std::ranges::find_if(targets, [&](const TargetMember& member) { return has(member.name); });
   const TargetMember& chosen = found == targets.end() ? targets.front() : *found;
@@ -141,7 +97,7 @@ std::optional<RowShape> find_shape(const HasMember& has, const RowWish& wish) {
 }
 
 bool may_be_target(std::string_view name) {
-  return std::ranges::any_of(of_any,
+  return std::ranges::any_of(row_of(TaskKind::automatic).members,
                              [&](const TargetMember& member) { return member.name == name; });
 }
 
@@ -164,7 +120,7 @@ std::vector<std::string_view> rivals_of(const RowShape& shape, const HasMember& 
   std::vector<std::string_view> rivals;
   const bool fixed = shape.label == "completion" && shape.text == "prompt";
   if (fixed || !wish.columns.label.empty()) return rivals;
-  for (const TargetMember& member : target_members(wish.kind)) {
+  for (const TargetMember& member : row_of(wish.kind).members) {
     if (member.usual && shape.label == member.name) return {};
     if (has(member.name) && shape.label != member.name) rivals.push_back(member.name);
   }
