@@ -1,9 +1,8 @@
 // What a trial reports: numbers by name, and the one description of them. From the table are made
 // records, checkpoints, a version's metrics, the data of events, JSON of the wire and the columns
 // of the result file.
-// A new metric is a row in metrics.cpp, its name with the kinds that have it (kind_table.cpp), and the
-// code that measures it.
-// Torch-free, no state: any thread may call.
+// A new metric is a row in metrics.cpp, its name with the kinds that have it (kind_table.cpp), and
+// the code that measures it. Torch-free, no state: any thread may call.
 #pragma once
 
 #include <initializer_list>
