@@ -117,9 +117,10 @@ const Metric& metric(std::string_view name) {
 }
 
 std::string words_of(const Metric& metric) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> written{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 7> written{
       {{"f1", "F1"},
        {"roc auc", "ROC AUC"},
+       {"matthews", "Matthews"},
        {"pearson", "Pearson"},
        {"spearman", "Spearman"},
        {"mse", "MSE"},

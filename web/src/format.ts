@@ -19,7 +19,7 @@ export function percent(share: number | null | undefined): string {
   return typeof share === "number" && Number.isFinite(share) ? `${(share * 100).toFixed(1)} %` : "–";
 }
 
-const usualWriting: Record<string, string> = { f1: "F1", roc: "ROC", auc: "AUC", pearson: "Pearson", spearman: "Spearman", mse: "MSE", mae: "MAE" };
+const usualWriting: Record<string, string> = { f1: "F1", roc: "ROC", auc: "AUC", matthews: "Matthews", pearson: "Pearson", spearman: "Spearman", mse: "MSE", mae: "MAE" };
 
 /** "valid_macro_f1" is "macro F1". */
 export function metricName(name: string): string {
